@@ -1,0 +1,235 @@
+"""Images to grade on: CIFAR-10 where it can be found, scikit-learn's digits (embedded) where it cannot.
+
+Both come as uint8 images (N, 3, 32, 32) with int64 labels (N,) from 0 to 9, so that one checkpoint serves both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+import torch
+
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+# Per-channel mean and standard deviation of CIFAR-10's training images, scaled to [0, 1].
+MEAN = (0.4914, 0.4822, 0.4465)
+STD = (0.2470, 0.2435, 0.2616)
+SIZE = 32
+DIGITS_HELD_OUT = 450  # of 1,797
+_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
+
+
+class DataError(Exception):
+    """The data asked for cannot be used; the message says what was looked for, where, and what to do."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A labelled set of images.
+
+    Attributes:
+        name: ``"CIFAR-10"`` or ``"digits"``.
+        images: uint8, (N, 3, 32, 32).
+        labels: int64, (N,), 0 to 9.
+        source: where the images came from, for the report.
+    """
+
+    name: str
+    images: torch.Tensor
+    labels: torch.Tensor
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def sha256(self) -> str:
+        """The hash of images and labels: what cached predictions are keyed by."""
+        digest = hashlib.sha256(self.images.numpy().tobytes())
+        digest.update(self.labels.numpy().tobytes())
+        return digest.hexdigest()
+
+
+def normalise(images: torch.Tensor) -> torch.Tensor:
+    """uint8 images (N, 3, 32, 32) to the float32 that the networks read: (x / 255 - mean) / std per channel.
+
+    >>> normalise(torch.zeros(2, 3, 32, 32, dtype=torch.uint8)).shape
+    torch.Size([2, 3, 32, 32])
+    """
+    mean = torch.tensor(MEAN).view(1, 3, 1, 1)
+    std = torch.tensor(STD).view(1, 3, 1, 1)
+    scaled = (images.float() / 255 - mean) / std
+    return scaled.to(memory_format=torch.channels_last)
+
+
+def digits(split: str) -> Dataset:
+    """scikit-learn's 8x8 digits as 3x32x32 images; ``split`` is "train" (1,347 images) or "test" (450, held out).
+
+    >>> digits("test").images.shape
+    torch.Size([450, 3, 32, 32])
+    """
+    from sklearn.datasets import load_digits  # slow to import: only when asked for
+
+    bunch = load_digits()
+    order = np.random.default_rng(0).permutation(len(bunch.target))
+    chosen = order[:DIGITS_HELD_OUT] if split == "test" else order[DIGITS_HELD_OUT:]
+    small = torch.tensor(bunch.images[chosen], dtype=torch.float32).unsqueeze(1) * (255 / 16)  # grey levels 0 to 16
+    large = torch.nn.functional.interpolate(small, size=(SIZE, SIZE), mode="bilinear", align_corners=False)
+    images = large.round().clamp(0, 255).to(torch.uint8).expand(-1, 3, -1, -1).contiguous()
+    labels = torch.tensor(bunch.target[chosen], dtype=torch.int64)
+    return Dataset("digits", images, labels, "embedded (scikit-learn's digits, upsampled to 3x32x32)")
+
+
+def cifar10(path: Path, split: str) -> Dataset:
+    """CIFAR-10's ``split`` ("train" or "test") from ``path``.
+
+    ``path`` holds torchvision's ``cifar-10-batches-py``, or image folders ``<split>/<class>/*.jpg``, or the latter in
+    ``<split>.tar.xz``; or it is one of these itself. Decoded images are kept in the user's cache (see `cache_dir`).
+
+    Raises:
+        DataError: nothing of the kind is at ``path``, or it is damaged or incomplete.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise DataError(f"No CIFAR-10 at {path}: there is no such file or folder. Check --data / GRADER_DATA.")
+    batches = path if path.name == "cifar-10-batches-py" else path / "cifar-10-batches-py"
+    if batches.is_dir():
+        return _from_batches(batches, split)
+    for root in (path, path / "cifar10", path / "CIFAR-10-images"):
+        if (root / split).is_dir():
+            folder = root / split
+            files = [file for file in sorted(folder.glob("*/*")) if file.suffix.lower() in _IMAGE_SUFFIXES]
+            entries = ((file.parent.name, file.name, file.read_bytes()) for file in files)
+            return _from_images(entries, folder, split)
+        archive = root / f"{split}.tar.xz" if root.is_dir() else root
+        if archive.is_file() and archive.name.endswith((".tar.xz", ".tar.gz", ".tar")):
+            return _from_archive(archive, split)
+    raise DataError(
+        f"No CIFAR-10 {split} images at {path}: looked for cifar-10-batches-py/, {split}/<class>/*.jpg and "
+        f"{split}.tar.xz. Point --data / GRADER_DATA at the folder that holds one of them."
+    )
+
+
+def find(data: Path | None = None, split: str = "test") -> Dataset:
+    """The data set to grade on: ``data``, else GRADER_DATA, else ./data, else the embedded digits.
+
+    ``Path("download")`` lets torchvision download CIFAR-10 (170 MB) into ./data first.
+
+    Raises:
+        DataError: ``data`` or GRADER_DATA was given and holds no usable CIFAR-10, or the download failed.
+    """
+    if data is None and os.environ.get("GRADER_DATA"):
+        data = Path(os.environ["GRADER_DATA"])
+    if data is not None and str(data) == "digits":
+        return digits(split)
+    if data is not None and str(data) == "download":
+        _download(Path("data"))
+        data = Path("data")
+    if data is not None:
+        return cifar10(data, split)
+    local = Path("data")
+    if local.is_dir():
+        try:
+            return cifar10(local, split)
+        except DataError:
+            pass  # a folder named data/ that holds something else was not put there for us
+    return digits(split)
+
+
+def cache_dir() -> Path:
+    """Where decoded images and reference predictions are kept: GRADER_CACHE, or the user's cache folder."""
+    configured = os.environ.get("GRADER_CACHE")
+    folder = Path(configured) if configured else Path(platformdirs.user_cache_dir("torch-grader"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _download(root: Path) -> None:
+    from torchvision.datasets import CIFAR10
+
+    try:
+        CIFAR10(str(root), train=False, download=True)
+    except Exception as error:
+        raise DataError(
+            f"CIFAR-10 could not be downloaded into {root}/: {error}. Without --data the embedded digits are used."
+        ) from error
+
+
+def _from_batches(batches: Path, split: str) -> Dataset:
+    from torchvision.datasets import CIFAR10  # compares MD5 sums before it unpickles anything
+
+    try:
+        loaded = CIFAR10(str(batches.parent), train=split == "train", download=False)
+    except Exception as error:
+        raise DataError(
+            f"{batches} is not a complete torchvision CIFAR-10 (its files do not match their checksums). "
+            "Delete it and fetch it again with --data download."
+        ) from error
+    images = torch.from_numpy(loaded.data).permute(0, 3, 1, 2).contiguous()
+    return Dataset("CIFAR-10", images, torch.tensor(loaded.targets, dtype=torch.int64), str(batches))
+
+
+def _from_archive(archive: Path, split: str) -> Dataset:
+    stat = archive.stat()
+    key = hashlib.sha256(f"{archive.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{split}".encode()).hexdigest()[:16]
+    cached = cache_dir() / f"cifar10-{split}-{key}.npz"
+    if cached.is_file():
+        try:
+            with np.load(cached, allow_pickle=False) as arrays:
+                images, labels = torch.from_numpy(arrays["images"]), torch.from_numpy(arrays["labels"])
+            return Dataset("CIFAR-10", images, labels, str(archive))
+        except (OSError, ValueError, KeyError):
+            cached.unlink(missing_ok=True)  # cut short by a crash: decode again
+    dataset = _from_images(_tar_entries(archive, split), archive, split)
+    partial = cached.with_name(f"{cached.name}.{os.getpid()}.tmp")
+    with open(partial, "wb") as file:
+        np.savez(file, images=dataset.images.numpy(), labels=dataset.labels.numpy())
+    partial.replace(cached)
+    return dataset
+
+
+def _tar_entries(archive: Path, split: str) -> Iterator[tuple[str, str, bytes]]:
+    try:
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                parts = Path(member.name).parts
+                if member.isfile() and len(parts) >= 3 and parts[-3] == split:
+                    if member.size > 1 << 20:
+                        raise DataError(f"{archive}: {member.name} has {member.size:,} bytes; a 32x32 image has 1,000.")
+                    file = tar.extractfile(member)
+                    assert file is not None
+                    yield parts[-2], parts[-1], file.read()
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise DataError(f"{archive} cannot be read as an archive ({error}). Fetch it again.") from error
+
+
+def _from_images(entries: Iterable[tuple[str, str, bytes]], where: Path, split: str) -> Dataset:
+    """Decode images grouped by class folder; the class folders in alphabetical order are labels 0 to 9."""
+    from PIL import Image
+
+    decoded: list[tuple[str, str, np.ndarray]] = []
+    for class_name, file_name, content in entries:
+        if Path(file_name).suffix.lower() not in _IMAGE_SUFFIXES:
+            continue
+        try:
+            pixels = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+        except Exception as error:
+            raise DataError(f"{where}: {class_name}/{file_name} is not a readable image ({error}).") from error
+        if pixels.shape != (SIZE, SIZE, 3):
+            raise DataError(
+                f"{where}: {class_name}/{file_name} is {pixels.shape[1]}x{pixels.shape[0]}; expected 32x32."
+            )
+        decoded.append((class_name, file_name, pixels))
+    found = sorted({class_name for class_name, _, _ in decoded})
+    if found != list(CLASSES):
+        raise DataError(f"{where}: expected the ten class folders {', '.join(CLASSES)}; found {', '.join(found) or 'none'}.")
+    decoded.sort(key=lambda entry: entry[:2])
+    images = torch.from_numpy(np.stack([pixels for _, _, pixels in decoded])).permute(0, 3, 1, 2).contiguous()
+    labels = torch.tensor([CLASSES.index(class_name) for class_name, _, _ in decoded], dtype=torch.int64)
+    return Dataset("CIFAR-10", images, labels, str(where))

@@ -1,0 +1,1 @@
+"""Train the reference checkpoints: recipe, resumable loop, widening, model card."""

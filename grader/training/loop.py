@@ -1,0 +1,219 @@
+"""The training loop: seeded, resumable to the step, with progress.
+
+Everything random in step ``s`` is drawn from a generator seeded by (seed, s), so a run that was interrupted and
+continued computes what an uninterrupted one does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from grader.datasets import SIZE, Dataset, normalise
+from grader.training.recipe import Recipe, Stage
+from grader.training.widths import narrow, widen, with_batch_norm
+
+SAVE_EVERY = 60.0  # seconds
+
+
+class Interrupted(Exception):
+    """Training was asked to stop; its state is saved."""
+
+
+class Trainer:
+    """Trains ``build()`` by ``recipe`` on ``cifar`` and ``digits``; keeps its state in ``folder``."""
+
+    def __init__(
+        self, recipe: Recipe, build: Callable[[], nn.Module], cifar: Dataset, digits: Dataset, folder: Path
+    ) -> None:
+        self.recipe, self.build, self.folder = recipe, build, folder
+        self.cifar, self.digits = cifar, digits
+        self.per_batch = recipe.batch_size - recipe.digits_per_batch
+        self.stage_steps = [max(1, round(stage.epochs * len(cifar) / self.per_batch)) for stage in recipe.stage]
+        self.stage_index = 0
+        self.step_in_stage = 0
+        self.history: list[dict[str, float]] = []
+        self.seconds = 0.0
+        self.model = self._model(recipe.stage[0])
+        self.optimizer = self._optimizer()
+        self._order: tuple[int, torch.Tensor] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        self._restore()
+
+    @property
+    def total_steps(self) -> int:
+        return sum(self.stage_steps)
+
+    @property
+    def step(self) -> int:
+        return sum(self.stage_steps[: self.stage_index]) + self.step_in_stage
+
+    @property
+    def finished(self) -> bool:
+        return self.stage_index == len(self.recipe.stage)
+
+    def run(self, report: Callable[[Trainer, float, float], None]) -> nn.Module:
+        """Train to the end; ``report(self, loss, accuracy)`` is called after every step.
+
+        Raises:
+            Interrupted: SIGINT or SIGTERM came; the state is saved and the next run continues from it.
+        """
+        stop: list[int] = []
+        previous = {number: signal.signal(number, lambda received, _: stop.append(received)) for number in
+                    (signal.SIGINT, signal.SIGTERM)}
+        saved = time.monotonic()
+        try:
+            while not self.finished:
+                started = time.monotonic()
+                loss, accuracy = self._train_step()
+                now = time.monotonic()
+                self.seconds += now - started
+                self.history.append({"step": self.step, "loss": loss, "accuracy": accuracy, "lr": self._lr()})
+                self.step_in_stage += 1
+                if self.step_in_stage == self.stage_steps[self.stage_index]:
+                    self._next_stage()
+                report(self, loss, accuracy)
+                if stop or self.finished or now - saved > SAVE_EVERY:
+                    self._save()
+                    saved = now
+                if stop:
+                    raise Interrupted(f"Stopped at step {self.step:,} of {self.total_steps:,}; run it again to continue.")
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        return self.model.eval()
+
+    def _train_step(self) -> tuple[float, float]:
+        generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + self.step)
+        torch.manual_seed(int(torch.randint(1 << 31, (), generator=generator)))  # dropout
+        stage = self.recipe.stage[self.stage_index]
+        images, labels = self._batch(generator, stage.size)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._lr()
+        self.model.train()
+        logits = self.model(images)
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return loss.item(), (logits.argmax(1) == labels).float().mean().item()
+
+    def _batch(self, generator: torch.Generator, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+        epoch, position = divmod(self.step * self.per_batch, len(self.cifar))
+        if self._order is None or self._order[0] != epoch:
+            order = torch.randperm(len(self.cifar), generator=torch.Generator().manual_seed(self.recipe.seed + epoch))
+            self._order = epoch, order
+        chosen = self._order[1][position : position + self.per_batch]
+        images = self.cifar.images[chosen]
+        flip = torch.rand(len(images), generator=generator) < 0.5
+        images = torch.where(flip.view(-1, 1, 1, 1), images.flip(3), images)  # digits are not flipped
+        digits = torch.randint(len(self.digits), (self.recipe.digits_per_batch,), generator=generator)
+        images = torch.cat([images, self.digits.images[digits]])
+        labels = torch.cat([self.cifar.labels[chosen], self.digits.labels[digits]])
+        images = _random_crop(normalise(images), 4, generator)
+        if size != SIZE:
+            images = F.interpolate(images, size=(size, size), mode="area")
+        return images.contiguous(memory_format=torch.channels_last), labels
+
+    def _lr(self) -> float:
+        stage = self.recipe.stage[min(self.stage_index, len(self.recipe.stage) - 1)]
+        done = self.step_in_stage / self.stage_steps[min(self.stage_index, len(self.stage_steps) - 1)]
+        return stage.lr[0] + (stage.lr[1] - stage.lr[0]) * done
+
+    def _next_stage(self) -> None:
+        old = self.recipe.stage[self.stage_index]
+        self.stage_index += 1
+        self.step_in_stage = 0
+        if self.finished:
+            return
+        new = self.recipe.stage[self.stage_index]
+        if new.width == old.width and new.size == old.size:
+            return
+        small = self.model
+        self.model = self._model(new)
+        if new.width != old.width:
+            widen(small, self.model, torch.Generator().manual_seed(self.recipe.seed))
+            self.optimizer = self._optimizer()
+        else:
+            self.model.load_state_dict(small.state_dict())
+            state = self.optimizer.state_dict()
+            self.optimizer = self._optimizer()
+            self.optimizer.load_state_dict(state)
+
+    def _model(self, stage: Stage) -> nn.Module:
+        torch.manual_seed(self.recipe.seed)
+        model: Any = self.build()
+        if self.recipe.batch_norm_in_features:
+            model.features = with_batch_norm(model.features)
+        if stage.width != 1:
+            narrow(model, stage.width)
+        if stage.size != SIZE:  # fewer halvings for a smaller image: the last pooling is left out
+            model.features[-1] = nn.Identity()
+        for name, module in model.named_modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+                if self.recipe.identity_shortcuts and "make_equal_channel" in name:
+                    if module.in_channels == module.out_channels:
+                        nn.init.dirac_(module.weight)
+            if isinstance(module, nn.Dropout) and self.recipe.dropout is not None:
+                module.p = self.recipe.dropout
+        return model.to(memory_format=torch.channels_last)
+
+    def _optimizer(self) -> torch.optim.SGD:
+        decayed = [parameter for parameter in self.model.parameters() if parameter.dim() > 1]
+        others = [parameter for parameter in self.model.parameters() if parameter.dim() <= 1]
+        groups = [
+            {"params": decayed, "weight_decay": self.recipe.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        return torch.optim.SGD(groups, lr=0.0, momentum=self.recipe.momentum, nesterov=True)
+
+    def _save(self) -> None:
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "stage": self.stage_index,
+            "step": self.step_in_stage,
+            "seconds": self.seconds,
+        }
+        partial = self.folder / f"state.pt.{os.getpid()}"
+        torch.save(state, partial)
+        partial.replace(self.folder / "state.pt")
+        history = self.folder / f"history.json.{os.getpid()}"
+        history.write_text(json.dumps(self.history))
+        history.replace(self.folder / "history.json")
+
+    def _restore(self) -> None:
+        path = self.folder / "state.pt"
+        if not path.is_file():
+            return
+        state = torch.load(path, weights_only=True)
+        self.stage_index, self.step_in_stage, self.seconds = state["stage"], state["step"], state["seconds"]
+        self.model = self._model(self.recipe.stage[min(self.stage_index, len(self.recipe.stage) - 1)])
+        self.model.load_state_dict(state["model"])
+        self.optimizer = self._optimizer()
+        self.optimizer.load_state_dict(state["optimizer"])
+        history = json.loads((self.folder / "history.json").read_text())
+        self.history = [entry for entry in history if entry["step"] < self.step]
+
+
+def _random_crop(images: torch.Tensor, margin: int, generator: torch.Generator) -> torch.Tensor:
+    """Shift each image (N, C, H, W) by up to ``margin`` pixels, its border reflected."""
+    padded = F.pad(images, (margin,) * 4, mode="reflect")
+    rows, columns = torch.randint(2 * margin + 1, (2, len(images)), generator=generator)
+    height, width = images.shape[2:]
+    row_index = rows.view(-1, 1, 1) + torch.arange(height).view(1, -1, 1)
+    column_index = columns.view(-1, 1, 1) + torch.arange(width).view(1, 1, -1)
+    batch_index = torch.arange(len(images)).view(-1, 1, 1)
+    return padded.permute(0, 2, 3, 1)[batch_index, row_index, column_index].permute(0, 3, 1, 2)
