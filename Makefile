@@ -1,0 +1,60 @@
+# What one can do here: `make` prints it. Everything but `help` and `clean` first makes .venv where it is missing.
+
+PYTHON ?= python3
+BIN := .venv/bin
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+endif
+
+# .venv's own Python checks the environment fastest; -I -S keeps that at some 50 ms.
+READY = if [ -x $(BIN)/python ]; then $(BIN)/python -I -S grader/bootstrap.py --quiet; \
+	else $(PYTHON) grader/bootstrap.py --quiet; fi
+
+.PHONY: help setup check test lint format stubs train lock bench clean ready
+.DEFAULT_GOAL := help
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+# $${A:+...}: make hands the variables on to the shell, which keeps spaces in paths together.
+export A SUBMISSION DATA EXACT JSON ARGS
+
+check: ready ## grade: A=vgg16 (default: all) SUBMISSION=folder DATA=path EXACT=1 JSON=file
+	@$(BIN)/grader check $(A) $${SUBMISSION:+--submission "$$SUBMISSION"} $${DATA:+--data "$$DATA"} \
+		$${EXACT:+--exact} $${JSON:+--json} $(if $(filter-out 1,$(JSON)),"$$JSON")
+
+setup: ## make the environment .venv, or bring it up to date
+	@$(subst --quiet,,$(READY))
+
+test: ready ## run the project's own tests: ARGS="-k protocol -x" goes to pytest
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: ready ## ruff (rules and format) and mypy
+	@$(BIN)/python -m ruff check
+	@$(BIN)/python -m ruff format --check
+	@$(BIN)/python -m mypy
+
+format: ready ## let ruff mend and format the code
+	@$(BIN)/python -m ruff check --fix
+	@$(BIN)/python -m ruff format
+
+stubs: ready ## cut the students' stubs from the solutions
+	@$(BIN)/grader stubs
+
+train: ready ## train a reference checkpoint: A=vgg16 DATA=path
+	@[ -n "$$A" ] || { echo "Which one? make train A=vgg16" >&2; exit 2; }
+	@$(BIN)/grader train "$$A" $${DATA:+--data "$$DATA"}
+
+lock: ready ## renew requirements.txt: the newest versions that pyproject.toml allows, for every platform, with hashes
+	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
+		--python-version 3.11 --extra dev --output-file requirements.txt pyproject.toml
+
+bench: ready ## run the benchmarks
+	@for script in benchmarks/*.py; do $(BIN)/python "$$script" || exit; done
+
+clean: ## remove caches; .venv, checkpoints and training states stay
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	@find assignments benchmarks grader solutions tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+ready:
+	@$(READY)

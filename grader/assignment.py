@@ -1,0 +1,123 @@
+"""assignment.toml and the folders around it: what an assignment consists of."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+Positive = Annotated[float, Meta(gt=0)]
+
+
+class AssignmentError(Exception):
+    """An assignment is missing or its assignment.toml is wrong; the message names the file, the key and the remedy."""
+
+
+class Limits(msgspec.Struct, forbid_unknown_fields=True):
+    """Wall-clock seconds for the import and for one check, memory above the bare interpreter's in MB."""
+
+    import_seconds: Positive = 60
+    check_seconds: Positive = 60
+    memory_mb: Annotated[int, Meta(ge=100, le=1_000_000)] = 4_000
+
+
+class Checkpoint(msgspec.Struct, forbid_unknown_fields=True):
+    """The reference weights: a safetensors file, what builds their model, and the accuracy they must reach in it."""
+
+    file: Annotated[str, Meta(pattern=r"^[\w.-]+\.safetensors$")]
+    build: Annotated[str, Meta(pattern=r"^[A-Za-z_]\w*$")]
+    threshold: Annotated[float, Meta(gt=0, le=1)]
+
+
+class Settings(msgspec.Struct, forbid_unknown_fields=True):
+    """assignment.toml. ``files[0]`` is the module that the checks see as ``student``."""
+
+    title: Annotated[str, Meta(min_length=1)]
+    files: Annotated[list[Annotated[str, Meta(pattern=r"^[A-Za-z_]\w*\.py$")]], Meta(min_length=1)]
+    points: Positive
+    limits: Limits = msgspec.field(default_factory=Limits)
+    checkpoint: Checkpoint | None = None
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """An assignment on disk.
+
+    Attributes:
+        folder: assignments/<name>, what students may see.
+        secret: solutions/<name>, or None where this copy has none.
+    """
+
+    name: str
+    settings: Settings
+    folder: Path
+    secret: Path | None
+
+    @property
+    def check_folders(self) -> list[Path]:
+        """Where its checks are: the public ones, then the hidden ones if they are here."""
+        folders = [self.folder / "checks"]
+        if self.secret is not None:
+            folders.append(self.secret / "checks")
+        return [folder for folder in folders if folder.is_dir()]
+
+    @property
+    def checkpoint_path(self) -> Path | None:
+        return self.folder / self.settings.checkpoint.file if self.settings.checkpoint else None
+
+
+def find_root(start: Path | None = None) -> Path:
+    """The folder that holds assignments/: ``start`` (the current folder) or above it, else the one grader lives in.
+
+    Raises:
+        AssignmentError: there is none.
+    """
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents, Path(__file__).resolve().parent.parent):
+        if (folder / "assignments").is_dir():
+            return folder
+    raise AssignmentError(f"No folder named assignments in {here} or above it. Run this from the project's folder.")
+
+
+def names(root: Path) -> list[str]:
+    """The assignments under ``root``, in alphabetical order."""
+    return sorted(path.parent.name for path in (root / "assignments").glob("*/assignment.toml"))
+
+
+def load(name: str, root: Path) -> Assignment:
+    """Read and validate assignment ``name``.
+
+    Raises:
+        AssignmentError: no such assignment, or its assignment.toml is wrong.
+    """
+    folder = root / "assignments" / name
+    path = folder / "assignment.toml"
+    if name not in names(root):
+        known = ", ".join(names(root)) or "none"
+        raise AssignmentError(f"There is no assignment {name!r} in {root / 'assignments'}. There: {known}.")
+    settings = read_settings(path)
+    secret = root / "solutions" / name
+    return Assignment(name, settings, folder, secret if secret.is_dir() else None)
+
+
+def read_settings(path: Path) -> Settings:
+    """Read and validate one assignment.toml.
+
+    Raises:
+        AssignmentError: not readable, not TOML, or a key is unknown, missing or has a wrong value; the key is named.
+    """
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Settings)
+    except OSError as error:
+        raise AssignmentError(f"{path} cannot be read: {error.strerror}.") from None
+    except msgspec.ValidationError as error:
+        text, _, where = str(error).partition(" - at `$")
+        key = re.sub(r"^\.|`$", "", where)
+        subject = f"{path}: {key}: " if key else f"{path}: "
+        raise AssignmentError(f"{subject}{text}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise AssignmentError(f"{path} is not valid TOML: {error}.") from None

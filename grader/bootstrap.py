@@ -1,0 +1,345 @@
+"""Make the project's own environment, .venv, or notice within milliseconds that it is there already.
+
+`python3 grader/bootstrap.py`: standard library only, since nothing is installed yet. The steps:
+
+1. .venv, with `venv`;
+2. uv: the one on PATH, else the one that requirements.txt pins, put into .venv by pip;
+3. `uv pip install --require-hashes -r requirements.txt`, then the project itself, editable;
+4. .venv/.ready, the stamp: a hash of all that the environment was made from. While it fits, nothing is to be done.
+
+Until step 4 there is .venv/.unfinished instead. A run that finds it (someone pressed Ctrl-C, the disk was full)
+starts again from an empty .venv. A lock keeps two runs from working at the same time.
+"""
+
+import sys
+
+if sys.version_info < (3, 11):  # before all else, and in this file no newer syntax than 3.6 knows: it must get here
+    sys.stderr.write(
+        f"torch-grader needs Python 3.11 or newer; this is Python {sys.version_info[0]}.{sys.version_info[1]} "
+        f"({sys.executable}).\n"
+        "If a newer one is installed, name it: make setup PYTHON=python3.12, or: python3.12 grader/bootstrap.py\n"
+    )
+    sys.exit(2)
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]  # this folder: a module of the grader must not be taken for one of Python's own
+
+# Modules that only the set-up needs are imported where it needs them: `make check` passes here every time.
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+VERSION = "1"  # counted up when a change in this file must reach the environments that are there already
+UV_MINIMUM = (0, 5)  # knows UV_DEFAULT_INDEX
+LOCK = ".setup.lock"  # in .venv; .lock is uv's own
+DISK = "about 5 GB" if sys.platform == "linux" else "about 1 GB"  # torch for Linux brings CUDA along
+
+
+class SetupError(Exception):
+    """The environment cannot be made; the message says why and what to do."""
+
+
+def main(arguments: list[str]) -> int:
+    """Make .venv if it is not ready; `--quiet` says nothing if it is. 0: ready, 2: it could not be made."""
+    root = Path(__file__).resolve().parent.parent
+    try:
+        if not is_ready(root):
+            set_up(root)
+        elif "--quiet" not in arguments:
+            say(".venv is ready.")
+    except SetupError as error:
+        say(f"Setting up .venv failed. {error}")
+        return 2
+    except OSError as error:
+        say(f"Setting up .venv failed. {explain(str(error))}\n{error}")
+        return 2
+    except KeyboardInterrupt:
+        say("\nStopped. The next run makes .venv anew; what was downloaded is kept.")
+        return 130
+    return 0
+
+
+def is_ready(root: Path) -> bool:
+    """Whether .venv was finished, in this place, from requirements.txt and pyproject.toml as they are now."""
+    venv = root / ".venv"
+    try:
+        if (venv / ".ready").read_bytes() != stamp(root):
+            return False
+    except FileNotFoundError:
+        return False
+    if Path(sys.executable) == interpreter(venv):  # may lead to a newer Python since the system was upgraded
+        return base_version(venv)[:2] == sys.version_info[:2]
+    return interpreter(venv).exists()
+
+
+def stamp(root: Path) -> bytes:
+    """One line: a hash of what the environment is made from, and where it is (scripts in it name that place)."""
+    digest = hashlib.sha256(f"{VERSION} {base_version(root / '.venv')}".encode())
+    for name in ("requirements.txt", "pyproject.toml"):
+        try:
+            digest.update(hashlib.sha256((root / name).read_bytes()).digest())
+        except FileNotFoundError:
+            raise SetupError(f"{name} is missing: is {root} a whole copy of the project?") from None
+    return digest.hexdigest().encode() + b" " + os.fsencode(root)
+
+
+def base_version(venv: Path) -> tuple[int, ...]:
+    """The version of Python that .venv was made with, as its pyvenv.cfg has it; () if there is none."""
+    try:
+        lines = (venv / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return ()
+    for line in lines:
+        key, _, value = line.partition("=")
+        if key.strip() in ("version", "version_info"):  # venv writes the one, uv the other
+            return tuple(int(part) for part in value.strip().split(".")[:3] if part.isdigit())
+    return ()
+
+
+def interpreter(venv: Path) -> Path:
+    """The Python of .venv."""
+    return venv / "Scripts" / "python.exe" if sys.platform == "win32" else venv / "bin" / "python"
+
+
+def set_up(root: Path) -> None:
+    """Steps 1 to 4, unless another run does them while this one waits for the lock."""
+    import time
+
+    venv, started = root / ".venv", time.monotonic()
+    unfinished, ready = venv / ".unfinished", venv / ".ready"
+    with locked(venv) as lock:
+        if is_ready(root):
+            say(".venv is ready.")
+            return
+        new = not is_usable(root)
+        if new:
+            say(f"Setting up .venv in {root} (once; {DISK} of disk, a minute or two, longer on a slow line) ...")
+            clear(venv)
+        else:
+            say("Bringing .venv up to date ...")
+        unfinished.touch()
+        ready.unlink(missing_ok=True)
+        tools = Tools(root, lock)
+        if new:
+            # Without pip: that takes seconds, and Debian's Python may lack it. If uv is missing, pip is put in later.
+            base = getattr(sys, "_base_executable", sys.executable)  # this may be .venv's own Python
+            tools.run([base, "-I", "-m", "venv", "--without-pip", str(venv)])
+        install = [*tools.uv(), "pip", "install", "--python", str(interpreter(venv))]
+        # Wheels only: nothing is compiled, and no package's own code runs while it is installed.
+        tools.run([*install, "--only-binary", ":all:", "--require-hashes", "-r", "requirements.txt"])
+        # Built by the setuptools just installed, so nothing comes in that has no hash.
+        tools.run([*install, "--no-deps", "--no-build-isolation", "--editable", "."])
+        unfinished.write_bytes(stamp(root))
+        unfinished.replace(ready)
+        say(f".venv is ready, after {time.monotonic() - started:.0f} s.")
+
+
+def is_usable(root: Path) -> bool:
+    """Whether .venv can be built upon: its Python runs, it was made in this place, and no run broke off in it."""
+    import subprocess
+
+    venv = root / ".venv"
+    if (venv / ".unfinished").exists() or base_version(venv) < (3, 11):
+        return False
+    try:
+        if not (venv / ".ready").read_bytes().endswith(b" " + os.fsencode(root)):
+            return False
+    except FileNotFoundError:
+        pass  # not made by this program: perhaps by an editor, or by `uv venv`
+    code = "import sys; print(*sys.version_info[:2])"
+    try:
+        found = subprocess.run([interpreter(venv), "-I", "-c", code], capture_output=True, text=True).stdout
+    except OSError:
+        return False
+    return tuple(map(int, found.split())) == base_version(venv)[:2]
+
+
+def clear(venv: Path) -> None:
+    """Empty .venv, but for the lock that this run holds."""
+    import shutil
+
+    for path in venv.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()
+
+
+class Tools:
+    """Runs the programs that do the work, with pip's settings passed on to uv, which does not read them."""
+
+    def __init__(self, root: Path, lock: int) -> None:
+        self.root = root
+        self.venv = root / ".venv"
+        self.lock = lock
+        # These would send the packages elsewhere, or ask for a hash of the project itself.
+        unwanted = {"VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME", "PIP_USER", "PIP_TARGET", "PIP_PREFIX"}
+        unwanted |= {"UV_SYSTEM_PYTHON", "UV_PYTHON", "UV_TARGET", "UV_PREFIX", "UV_REQUIRE_HASHES"}
+        self.environment = {name: value for name, value in os.environ.items() if name not in unwanted}
+        self.environment["NO_COLOR"] = "1"
+        if "PIP_INDEX_URL" in self.environment:
+            self.adopt_index(self.environment["PIP_INDEX_URL"])
+        if "PIP_CERT" in self.environment:
+            self.environment.setdefault("SSL_CERT_FILE", self.environment["PIP_CERT"])
+
+    def adopt_index(self, url: str) -> None:
+        """Let uv use this package index, unless uv itself has been told one."""
+        if not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & self.environment.keys():
+            self.environment["UV_DEFAULT_INDEX"] = url
+
+    def run(self, command: list[str]) -> str:
+        """What the command prints; SetupError with its last lines if it fails. Says what is being downloaded."""
+        import subprocess
+
+        output = ""
+        with subprocess.Popen(
+            command,
+            cwd=self.root,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            # If this run is killed, the lock stays until the program it started has ended too.
+            pass_fds=() if sys.platform == "win32" else (self.lock,),
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                output += line
+                if line.split(" ")[0] in ("Downloading", "Prepared", "Installed"):
+                    say("  " + line.rstrip())
+        if process.returncode:
+            last = "".join(f"  | {line}\n" for line in output.strip().splitlines()[-8:])
+            raise SetupError(f"{explain(output)}\nThe last that {Path(command[0]).name} said:\n{last.rstrip()}")
+        return output
+
+    def uv(self) -> list[str]:
+        """A uv that works: from PATH (outside .venv, where it could not replace itself), else put into .venv."""
+        import re
+        import shutil
+
+        own = interpreter(self.venv).parent
+        path = os.pathsep.join(p for p in os.get_exec_path() if p and Path(p).absolute() != own)
+        found = shutil.which("uv", path=path)
+        if found:
+            try:
+                version = re.match(r"uv (\d+)\.(\d+)", self.run([found, "--version"]))
+            except (SetupError, OSError):
+                version = None  # pyenv's shims are there even if nothing is behind them
+            if version and (int(version[1]), int(version[2])) >= UV_MINIMUM:
+                return [found]
+        pip = self.pip()
+        index = re.search(r"^(?:global|install)\.index-url='(.+)'", self.run([*pip, "config", "list"]), re.MULTILINE)
+        if index:
+            self.adopt_index(index[1])
+        pinned = self.venv / ".uv.txt"
+        pinned.write_text(pinned_uv(self.root), encoding="utf-8")
+        say("  Downloading uv, which installs the rest")
+        self.run([*pip, "install", "--disable-pip-version-check", "--only-binary", ":all:", "-r", str(pinned)])
+        return [str(shutil.which("uv", path=str(own)))]
+
+    def pip(self) -> list[str]:
+        """A pip that installs into .venv: its own, or the system's where the system keeps `ensurepip` back."""
+        from importlib.util import find_spec
+
+        python = str(interpreter(self.venv))
+        if find_spec("ensurepip"):
+            self.run([python, "-I", "-m", "ensurepip", "--default-pip"])  # quick if it has one
+            return [python, "-I", "-m", "pip"]
+        if find_spec("pip"):
+            return [sys.executable, "-m", "pip", "--python", python]
+        raise SetupError(
+            f"This Python ({sys.executable}) comes without pip, and uv is not on PATH. Install one of them and try\n"
+            "again. On Debian and Ubuntu: sudo apt install python3-venv"
+        )
+
+
+def pinned_uv(root: Path) -> str:
+    """The lines of requirements.txt that pin uv: its version, then its hashes; the bare name if there are none."""
+    lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    for first, line in enumerate(lines):
+        if line.startswith("uv=="):
+            last = first + 1
+            while last < len(lines) and lines[last].startswith(" "):
+                last += 1
+            return "\n".join(lines[first:last]) + "\n"
+    return "uv\n"
+
+
+# What the tools' messages have in common, and what it means to the user; the first that fits is taken.
+CAUSES = {
+    "no space left|not enough space|quota exceeded": "The disk is full. Free some space and try again.",
+    "permission denied|access is denied|read-only file system": "A file may not be written.",
+    "hash mismatch|not match the hashes": "A download is not the file that requirements.txt names. Try again.",
+    "offline|network|connect|timed out|failed to fetch|name resolution|dns error|no-index": (
+        "The packages could not be downloaded: is there a network? A proxy goes into HTTPS_PROXY, a mirror into "
+        "PIP_INDEX_URL."
+    ),
+    "no wheels|no usable wheels|no matching distribution": (
+        f"A package is not made for this system or this Python ({sys.version_info[0]}.{sys.version_info[1]})."
+    ),
+}
+
+
+def explain(output: str) -> str:
+    """One sentence on why a tool failed, judged by what it printed.
+
+    >>> explain("error: No space left on device (os error 28)")
+    'The disk is full. Free some space and try again.'
+    """
+    import re
+
+    for pattern, sentence in CAUSES.items():
+        if re.search(pattern, output, re.IGNORECASE):
+            return sentence
+    return "A tool ended with an error."
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def try_lock(file: int) -> bool:
+        """Take the lock if it is free; the system frees it when this process ends, however it ends."""
+        try:
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def try_lock(file: int) -> bool:
+        """Take the lock if it is free; the system frees it when this process ends, however it ends."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass  # a network drive that knows no locks: better without one than not at all
+        return True
+
+
+@contextmanager
+def locked(venv: Path) -> Iterator[int]:
+    """Hold .venv for this run alone; waits for another run to finish. Gives the lock's file descriptor."""
+    import time
+
+    venv.mkdir(exist_ok=True)
+    with (venv / LOCK).open("w") as file:
+        if not try_lock(file.fileno()):
+            say("Another run is setting up .venv. Waiting for it ...")
+            while not try_lock(file.fileno()):
+                time.sleep(0.2)
+        yield file.fileno()
+
+
+def say(text: str) -> None:
+    """Tell the user, on standard error: standard output belongs to the command that runs next."""
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,277 @@
+"""Numerics: the same function as the reference under the same weights, forward and backward, and where it first differs.
+
+    block = calibrate(reference.ResidualBlock(6, 2, 8), torch.randn(4, 6, 9, 9), seed=1)
+    mine = student.ResidualBlock(6, 2, 8)
+    give_weights(mine, block)
+    expect_same_function(mine, block, [torch.randn(2, 6, 9, 9)])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from grader import tracing
+from grader.checks.architecture import expect_module, expect_tensor
+from grader.judge.outcomes import CheckFailed
+from grader.judge.student import Remote
+
+# Largest difference allowed, in standard deviations of the reference's output. Right code written differently stays
+# below 2e-5 (float32 summed in another order); the smallest mistake of the bank is above 1e-2 (tests/test_bank.py).
+TOLERANCE = 1e-3
+
+
+@torch.no_grad()
+def calibrate(module: nn.Module, x: torch.Tensor, seed: int) -> nn.Module:
+    """Give ``module`` (in place) random weights under which every layer matters, and return it.
+
+    Convolutions and linear layers: normal, std sqrt(2 / fan_in) (He et al., 2015), biases normal with std 0.2; batch norm:
+    scale uniform in [0.5, 1.5], shift normal with std 0.3, running statistics those of one forward run on ``x``. With the
+    initial statistics (mean 0, variance 1) activations shrink or grow from layer to layer and mistakes drown.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    norms = []
+    for layer in module.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            std = (2 / layer.weight[0].numel()) ** 0.5
+            layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator) * std)
+            if layer.bias is not None:
+                layer.bias.copy_(torch.randn(layer.bias.shape, generator=generator) * 0.2)
+        elif isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            layer.weight.copy_(0.5 + torch.rand(layer.weight.shape, generator=generator))
+            layer.bias.copy_(torch.randn(layer.bias.shape, generator=generator) * 0.3)
+            norms.append((layer, layer.momentum))
+            layer.momentum = 1.0
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        module.train()(x)
+    for layer, momentum in norms:
+        layer.momentum = momentum
+    return module.eval()
+
+
+def give_weights(student: Any, reference: nn.Module) -> Remote:
+    """Load the reference's state_dict into the student's module; returns the latter.
+
+    Names that differ do not matter here as long as the shapes, in order, are the same: whether a checkpoint loads is a
+    check of its own (`architecture.expect_state`).
+
+    Raises:
+        CheckFailed: the parameters do not correspond.
+    """
+    module = expect_module(student, str(student))
+    state = reference.state_dict()
+    buffers = {name for name, _ in reference.named_buffers()}
+    theirs = {
+        "parameter": [(key, tuple(value.shape)) for key, value in state.items() if key not in buffers],
+        "buffer": [(key, tuple(value.shape)) for key, value in state.items() if key in buffers],
+    }
+    mine = {
+        "parameter": [(entry.name, entry.shape) for entry in module.parameters()],
+        "buffer": [(entry.name, entry.shape) for entry in module.buffers()],
+    }
+    renamed = {}
+    for kind, expected in theirs.items():
+        actual = mine[kind]
+        if dict(actual) == dict(expected):
+            renamed.update({key: state[key] for key, _ in expected})
+            continue
+        for (key, shape), (own, own_shape) in zip(expected, actual, strict=False):
+            if shape != own_shape:
+                raise CheckFailed(
+                    f"{module}: the {kind} {own} has shape {own_shape}; {shape} is expected in its place.",
+                    expected=f"{key}: {shape}",
+                    actual=f"{own}: {own_shape}",
+                )
+            renamed[own] = state[key]
+        if len(actual) != len(expected):
+            raise CheckFailed(
+                f"{module} has {len(actual)} {kind} tensors; {len(expected)} are expected.",
+                expected=len(expected),
+                actual=len(actual),
+            )
+    module.load_state_dict(renamed)
+    return module
+
+
+def expect_same_function(
+    student: Remote, reference: nn.Module, inputs: Sequence[torch.Tensor], *, training: bool = False
+) -> None:
+    """Both give the same output on every input, twice, and the student's leaves the input as it is.
+
+    With ``training`` both run in train mode (so no random layers), and their batch-norm statistics must agree afterwards.
+
+    Raises:
+        CheckFailed: naming the first module whose output differs.
+    """
+    mode = "train" if training else "eval"
+    reference.train(training)
+    student.train(training)
+    for x in inputs:
+        with torch.no_grad():
+            expected = reference(x.clone())
+        called = student.called(x)
+        what = f"{student} on a {tuple(x.shape)} batch in {mode} mode"
+        if called.mutated:
+            raise CheckFailed(f"{student} changes its input in place; work on a new tensor.")
+        if not same(called.result, expected):
+            _explain(student, reference, x, called.result, expected, what)
+    if training:
+        _expect_same_buffers(student, reference)
+        return
+    for x in inputs[:1]:
+        with torch.no_grad():
+            expected = reference(x.clone())
+        again = expect_tensor(student(x), str(student))
+        if not same(again, expected):
+            raise CheckFailed(f"{student} gives another output when it is called again with the same input.")
+
+
+def expect_same_gradient(student: Remote, reference: nn.Module, x: torch.Tensor, *, training: bool = False) -> None:
+    """Both have the same gradient, at the input and at every parameter.
+
+    Raises:
+        CheckFailed: naming the first parameter without a gradient or with another one.
+    """
+    reference.train(training)
+    student.train(training)
+    ours = x.clone().requires_grad_()
+    reference.zero_grad(set_to_none=True)
+    output = reference(ours)
+    generator = torch.Generator().manual_seed(output.numel())
+    cotangent = torch.randn(output.shape, generator=generator)
+    output.backward(cotangent)  # type: ignore[no-untyped-call]
+    found = student.gradients(x, cotangent)
+    if not same(found.output, output.detach()):
+        _explain(student, reference, x, found.output, output.detach(), f"{student} with gradients enabled")
+    assert ours.grad is not None
+    if found.input is None or not same(found.input, ours.grad):
+        raise CheckFailed(f"The gradient of {student} at its input is {_state(found.input)}.")
+    expected = [parameter.grad for parameter in reference.parameters()]
+    for (name, gradient), wanted in zip(found.parameters.items(), expected, strict=True):
+        assert wanted is not None
+        # A bias before batch norm has gradient 0 up to rounding: compare on the scale of the whole gradient.
+        scale = max(wanted.abs().max().item(), 1e-3 * cotangent.abs().max().item())
+        if gradient is None or gradient.shape != wanted.shape or (gradient - wanted).abs().max().item() > 1e-2 * scale:
+            raise CheckFailed(f"The gradient of {student} at {name} is {_state(gradient)}.")
+
+
+def same(actual: Any, expected: torch.Tensor) -> bool:
+    """Whether ``actual`` is a tensor equal to ``expected`` within `TOLERANCE`.
+
+    >>> same(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.00001])), same(torch.tensor([1.0]), torch.tensor([float("nan")]))
+    (True, False)
+    """
+    if not isinstance(actual, torch.Tensor) or actual.shape != expected.shape or not actual.is_floating_point():
+        return False
+    return difference(actual, expected) <= TOLERANCE
+
+
+def difference(actual: torch.Tensor, expected: torch.Tensor) -> float:
+    """The largest difference, in units of the expected values' standard deviation (at least 1e-6); nan counts as inf."""
+    if expected.numel() == 0:
+        return 0.0
+    scale = max(expected.double().std(correction=0).item(), 1e-6 * (1 + expected.abs().max().item()))
+    found = (actual.double() - expected.double()).abs().max().item() / scale
+    return found if found == found else float("inf")
+
+
+def first_difference(student: Remote, reference: nn.Module, x: torch.Tensor) -> tuple[str, str, str] | None:
+    """The first module, in the reference's order of execution, that gives something else in the student's model.
+
+    Modules are compared by name, so it finds nothing where names differ.
+
+    Returns:
+        A sentence, what is expected and what is there; None if all modules that both have agree.
+    """
+    ours, _ = tracing.trace(reference, x.clone(), outputs=True)
+    steps, stopped = student.trace(x, outputs=True)
+    theirs = {step.name: step for step in reversed(steps)}
+    for step in ours:
+        other = theirs.get(step.name)
+        if other is None or step.output is None or step.name == "":
+            continue
+        if other.output_shape != step.output_shape:
+            sentence = f"{other.name} ({other.type}) turns {other.input_shape} into {other.output_shape}"
+            return _with_hyper_parameters(student, reference, step.name, sentence, step.output_shape, other.output_shape)
+        if not same(other.output, step.output):
+            sentence = f"{other.name} ({other.type}) is the first module whose output differs"
+            return _with_hyper_parameters(student, reference, step.name, sentence, "", "")
+    if stopped:
+        return f"the run stops: {stopped}", "", ""
+    return None
+
+
+def _with_hyper_parameters(
+    student: Remote, reference: nn.Module, name: str, sentence: str, expected: object, actual: object
+) -> tuple[str, str, str]:
+    ours = {layer.name: layer for layer in tracing.layers(reference)}[name]
+    theirs = {layer.name: layer for layer in student.layers()}[name]
+    wrong = [
+        key
+        for key, value in ours.hyper_parameters.items()
+        if key != "inplace" and theirs.hyper_parameters.get(key, value) != value
+    ]
+    if ours.type != theirs.type and ours.hyper_parameters:
+        return f"{sentence}: look at its type", f"{name}: {ours.type}", f"{name}: {theirs.type}"
+    if wrong:
+        key = wrong[0]
+        return (
+            f"{sentence}: its {key} is {_short(theirs.hyper_parameters[key])}",
+            f"{name}: {key} {_short(ours.hyper_parameters[key])}",
+            f"{name}: {key} {_short(theirs.hyper_parameters[key])}",
+        )
+    return sentence, str(expected), str(actual)
+
+
+def _short(value: object) -> str:
+    """A pair of equal numbers as one number."""
+    return str(value[0] if isinstance(value, list) and len(set(value)) == 1 else value)
+
+
+def _explain(
+    student: Remote, reference: nn.Module, x: torch.Tensor, actual: Any, expected: torch.Tensor, what: str
+) -> None:
+    tensor = expect_tensor(actual, what)
+    if not torch.isfinite(tensor).all() if tensor.is_floating_point() else False:
+        headline = f"{what} gives nan or infinity."
+    elif tensor.shape != expected.shape:
+        headline = f"{what} has shape {tuple(tensor.shape)}; {tuple(expected.shape)} is expected."
+    elif not tensor.is_floating_point():
+        headline = f"{what} gives {tensor.dtype}; {expected.dtype} is expected."
+    else:
+        headline = f"{what} computes something else than it should."
+    found = first_difference(student, reference, x)
+    if found is None:
+        raise CheckFailed(headline, expected=tuple(expected.shape), actual=tuple(tensor.shape))
+    sentence, wanted, there = found
+    raise CheckFailed(f"{headline} Where: {sentence}.", expected=wanted, actual=there)
+
+
+def _expect_same_buffers(student: Remote, reference: nn.Module) -> None:
+    state = student.state_dict()
+    if not isinstance(state, Mapping):
+        raise CheckFailed(f"{student}.state_dict() is no dictionary.")
+    names = [entry.name for entry in student.buffers()]
+    for name, (key, expected) in zip(names, reference.named_buffers(), strict=True):
+        actual = state.get(name)
+        if expected.is_floating_point() and not same(actual, expected):
+            raise CheckFailed(
+                f"After a forward run in train mode, {name} of {student} is not what batch normalisation keeps "
+                f"(momentum 0.1).",
+                expected=key,
+                actual=name,
+            )
+
+
+def _state(gradient: torch.Tensor | None) -> str:
+    if gradient is None:
+        return "missing: something cuts the graph (detach, no_grad, a tensor made anew)"
+    if not torch.isfinite(gradient).all():
+        return "nan or infinite"
+    if not gradient.any():
+        return "zero"
+    return "not that of the function asked for"

@@ -1,0 +1,81 @@
+"""What can become of a check, as exceptions; each one knows its status and its sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from grader.result import Status
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One line of a student's traceback."""
+
+    file: str
+    line: int
+    function: str
+    source: str
+
+    def __str__(self) -> str:
+        where = f" in {self.function}" if self.function and self.function != "<module>" else ""
+        return f"{self.file}, line {self.line}{where}: {self.source}"
+
+
+class CheckFailed(AssertionError):
+    """The student's code ran and did something else than it should.
+
+    Attributes:
+        expected, actual: both sides, where that says more than the message; reports may leave out ``expected``.
+    """
+
+    status: Status = "failed"
+
+    def __init__(self, message: str, *, expected: object = None, actual: object = None) -> None:
+        super().__init__(message)
+        self.message, self.expected, self.actual = message, expected, actual
+
+
+class StudentError(Exception):
+    """The student's code raised an exception."""
+
+    def __init__(self, types: list[str], text: str, frames: list[Frame], doing: str) -> None:
+        super().__init__(text)
+        self.types, self.text, self.frames, self.doing = types, text, frames, doing
+
+    @property
+    def status(self) -> Status:
+        if "NotImplementedError" in self.types:
+            return "not_attempted"
+        if "MemoryError" in self.types or "OutOfMemoryError" in self.types or "can't allocate memory" in self.text:
+            return "out_of_memory"
+        return "error"
+
+    @property
+    def message(self) -> str:
+        if self.status == "not_attempted":
+            where = f" ({self.frames[-1].file}, line {self.frames[-1].line})" if self.frames else ""
+            return f"{self.doing}: not written yet{where}."
+        if self.status == "out_of_memory":
+            return f"{self.doing} asked for more memory than this assignment may use."
+        if "SystemExit" in self.types:
+            return f"{self.doing} ended the program with exit(). Take the call out."
+        return f"{self.doing} raised {self.text}"
+
+
+class MissingName(Exception):
+    """The student's file, or an object of it, has no attribute of the name that the handout fixes."""
+
+    status: Status = "error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class WorkerLost(BaseException):
+    """The worker did not answer: it hung, died or talked nonsense. Not an Exception, so that nothing in a check or in
+    hypothesis goes on as if it were an ordinary failure."""
+
+    def __init__(self, status: Status, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message

@@ -1,0 +1,209 @@
+"""Frames between judge and worker: a msgpack header and raw tensor bytes, every size bounded before it is believed.
+
+A frame is 12 bytes (header length, payload length; big-endian u32 and u64), the header, then the bytes of its tensors one
+after the other. Both sides use this module; neither ever unpickles or evaluates what it is sent.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+import msgspec
+import torch
+
+MAX_HEADER = 16 << 20  # bytes; a header holds names and numbers, no weights
+MAX_PAYLOAD = 2 << 30  # bytes; the weights of VGG-19 take 575 MB
+MAX_NODES = 200_000  # values in one frame
+MAX_DEPTH = 24
+MAX_DIMENSIONS = 8
+_PREFIX = struct.Struct(">IQ")
+_CHUNK = 1 << 20
+
+DTYPES: dict[str, torch.dtype] = {
+    str(dtype).removeprefix("torch."): dtype
+    for dtype in (
+        torch.float16,
+        torch.bfloat16,
+        torch.float32,
+        torch.float64,
+        torch.uint8,
+        torch.int8,
+        torch.int16,
+        torch.int32,
+        torch.int64,
+        torch.bool,
+    )
+}
+
+
+class ProtocolError(Exception):
+    """What arrived is not a frame of this protocol."""
+
+
+class TensorInfo(msgspec.Struct, array_like=True):
+    """dtype (a key of `DTYPES`) and shape of one tensor of the payload."""
+
+    dtype: str
+    shape: list[int]
+
+
+class Frame(msgspec.Struct, array_like=True):
+    """One message: ``kind`` (a request's operation; "value" or "error" in a reply), ``body`` and its tensors."""
+
+    number: int
+    kind: str
+    body: Any = None
+    tensors: list[TensorInfo] = []
+
+
+class Handle(msgspec.Struct):
+    """Names an object that stays in the worker; ``type`` is its class's name, ``module`` whether it is an nn.Module."""
+
+    number: int
+    type: str
+    module: bool
+
+
+def send(
+    stream: BinaryIO, number: int, kind: str, body: object, to_handle: Callable[[object], Handle] | None = None
+) -> None:
+    """Write one frame. ``to_handle`` is asked for a `Handle` for what cannot be sent as data.
+
+    Raises:
+        ProtocolError: ``body`` holds something that can neither be sent nor be named by a handle, or is too large.
+    """
+    infos: list[TensorInfo] = []
+    blocks: list[torch.Tensor] = []
+    tree = _pack(body, infos, blocks, to_handle, 0)
+    header = msgspec.msgpack.encode(Frame(number, kind, tree, infos))
+    size = sum(block.numel() for block in blocks)
+    if len(header) > MAX_HEADER or size > MAX_PAYLOAD:
+        raise ProtocolError(f"{(len(header) + size) / 1e6:,.0f} MB are too much for one message")
+    stream.write(_PREFIX.pack(len(header), size) + header)
+    for block in blocks:
+        stream.write(memoryview(block.numpy()))
+    stream.flush()
+
+
+def receive(stream: BinaryIO, from_handle: Callable[[Handle], object] | None = None) -> tuple[int, str, Any]:
+    """Read one frame: (number, kind, body). ``from_handle`` turns handles into what stands for them.
+
+    Raises:
+        EOFError: the other side is gone.
+        ProtocolError: the frame is not one of ours or exceeds a bound.
+    """
+    header_size, payload_size = _PREFIX.unpack(_read(stream, _PREFIX.size))
+    if header_size > MAX_HEADER or payload_size > MAX_PAYLOAD:
+        raise ProtocolError(f"announces {header_size:,} + {payload_size:,} bytes, over the limit")
+    header = _read(stream, header_size)
+    try:
+        frame = msgspec.msgpack.decode(header, type=Frame)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ProtocolError(f"unreadable header: {error}") from None
+    sizes = [_bytes_of(info) for info in frame.tensors]
+    if sum(sizes) != payload_size:
+        raise ProtocolError("tensor sizes do not add up to the payload")
+    tensors = []
+    for info, size in zip(frame.tensors, sizes, strict=True):
+        dtype = DTYPES[info.dtype]
+        if size == 0:
+            tensors.append(torch.empty(info.shape, dtype=dtype))
+        else:
+            tensors.append(torch.frombuffer(_read(stream, size), dtype=dtype).view(info.shape))
+    return frame.number, frame.kind, _Unpacker(tensors, from_handle).unpack(frame.body, 0)
+
+
+def _read(stream: BinaryIO, size: int) -> bytearray:
+    """Read exactly ``size`` bytes; memory grows with what arrives, not with what was announced."""
+    buffer = bytearray()
+    while len(buffer) < size:
+        chunk = stream.read(min(_CHUNK, size - len(buffer)))
+        if not chunk:
+            raise EOFError
+        buffer += chunk
+    return buffer
+
+
+def _bytes_of(info: TensorInfo) -> int:
+    if info.dtype not in DTYPES or len(info.shape) > MAX_DIMENSIONS:
+        raise ProtocolError(f"no tensor is {info.dtype!r} with {len(info.shape)} dimensions")
+    count = 1
+    for extent in info.shape:
+        if not 0 <= extent <= MAX_PAYLOAD:
+            raise ProtocolError(f"no tensor has an extent of {extent}")
+        count *= extent
+        if count > MAX_PAYLOAD:
+            raise ProtocolError("a tensor larger than any payload")
+    return count * DTYPES[info.dtype].itemsize
+
+
+def _pack(
+    value: object,
+    infos: list[TensorInfo],
+    blocks: list[torch.Tensor],
+    to_handle: Callable[[object], Handle] | None,
+    depth: int,
+) -> object:
+    """Plain values stay as they are, lists too; everything else becomes a map with one key that says what it is."""
+    if depth > MAX_DEPTH:
+        raise ProtocolError("nested too deeply")
+    if value is None or type(value) in (bool, str, float):
+        return value
+    if type(value) is int and -(1 << 63) <= value < 1 << 63:
+        return value
+    if isinstance(value, torch.Tensor):
+        name = str(value.dtype).removeprefix("torch.")
+        if name in DTYPES and value.layout == torch.strided and value.device.type == "cpu":
+            plain = value.detach().as_subclass(torch.Tensor).contiguous()
+            infos.append(TensorInfo(name, list(plain.shape)))
+            blocks.append(plain.reshape(-1).view(torch.uint8))
+            return {"tensor": len(infos) - 1}
+    elif isinstance(value, torch.Size):
+        return {"tuple": [int(extent) for extent in value]}
+    elif isinstance(value, tuple):
+        return {"tuple": [_pack(item, infos, blocks, to_handle, depth + 1) for item in value]}
+    elif type(value) is list:
+        return [_pack(item, infos, blocks, to_handle, depth + 1) for item in value]
+    elif isinstance(value, dict) and all(type(key) is str for key in value):
+        return {"dict": [[key, _pack(item, infos, blocks, to_handle, depth + 1)] for key, item in value.items()]}
+    if isinstance(value, Handle):
+        return {"handle": value}
+    if to_handle is not None:
+        return {"handle": to_handle(value)}
+    raise ProtocolError(f"a {type(value).__name__} cannot be sent")
+
+
+class _Unpacker:
+    def __init__(self, tensors: list[torch.Tensor], from_handle: Callable[[Handle], object] | None) -> None:
+        self.tensors, self.from_handle, self.nodes = tensors, from_handle, 0
+
+    def unpack(self, tree: Any, depth: int) -> Any:
+        self.nodes += 1
+        if depth > 2 * MAX_DEPTH or self.nodes > MAX_NODES:
+            raise ProtocolError("nested too deeply or too large")
+        if tree is None or isinstance(tree, (bool, str, int, float)):
+            return tree
+        if isinstance(tree, list):
+            return [self.unpack(item, depth + 1) for item in tree]
+        if isinstance(tree, dict) and len(tree) == 1:
+            ((tag, content),) = tree.items()
+            if tag == "tensor" and type(content) is int and 0 <= content < len(self.tensors):
+                return self.tensors[content]
+            if tag == "tuple" and isinstance(content, list):
+                return tuple(self.unpack(item, depth + 1) for item in content)
+            if tag == "dict" and isinstance(content, list):
+                return {key: self.unpack(item, depth + 1) for key, item in map(_pair, content)}
+            if tag == "handle" and self.from_handle is not None:
+                try:
+                    return self.from_handle(msgspec.convert(content, Handle))
+                except msgspec.ValidationError as error:
+                    raise ProtocolError(f"not a handle: {error}") from None
+        raise ProtocolError("a value of no known kind")
+
+
+def _pair(item: object) -> tuple[str, Any]:
+    if isinstance(item, list) and len(item) == 2 and isinstance(item[0], str):
+        return item[0], item[1]
+    raise ProtocolError("not a dictionary entry")

@@ -1,0 +1,92 @@
+"""The one document per submission: Gradescope's results.json, finer facts in its extra_data."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import msgspec
+
+Status = Literal["passed", "failed", "error", "timeout", "out_of_memory", "crashed", "blocked", "not_attempted"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+Visibility = Literal["visible", "hidden", "after_due_date", "after_published"]
+
+
+class CheckDetail(msgspec.Struct, forbid_unknown_fields=True):
+    """What a check's outcome says beyond Gradescope's fields.
+
+    Attributes:
+        check: the check's name, as in ``requires``.
+        message: what happened, one or more sentences; "" for a passed check without remarks.
+        hint: what to try; "" where there is nothing to do.
+        frames: the student's own lines of the traceback, outermost first.
+        facts: figures for machines, such as the accuracy and the number of images used.
+    """
+
+    check: str
+    status: Status
+    message: str = ""
+    hint: str = ""
+    expected: str = ""
+    actual: str = ""
+    frames: list[str] = []
+    printed: str = ""
+    facts: dict[str, Any] = {}
+    seconds: float = 0.0
+    hidden: bool = False
+
+
+class TestResult(msgspec.Struct, forbid_unknown_fields=True):
+    """One check in Gradescope's terms: ``status`` is passed or failed, the finer one is in ``extra_data``."""
+
+    __test__ = False  # not a pytest class, whatever its name
+
+    name: str
+    score: float
+    max_score: float
+    status: Literal["passed", "failed"]
+    output: str
+    extra_data: CheckDetail
+    visibility: Visibility = "visible"
+
+
+class Summary(msgspec.Struct, forbid_unknown_fields=True):
+    """The submission as a whole.
+
+    Attributes:
+        status: passed with full points; else the most telling status of the checks, or of the import.
+        message: why nothing could be graded, where that is so (a syntax error, a hanging import); else "".
+        not_run_points: points of hidden checks that this copy does not have.
+    """
+
+    assignment: str
+    title: str
+    submission: str
+    status: Status
+    max_score: float
+    message: str = ""
+    frames: list[str] = []
+    printed: str = ""
+    data: str = ""
+    seed: int = 0
+    not_run_points: float = 0.0
+    grader_version: str = ""
+
+
+class Result(msgspec.Struct, forbid_unknown_fields=True):
+    """Gradescope's results.json (https://gradescope-autograders.readthedocs.io, "Output Format")."""
+
+    score: float
+    execution_time: float
+    tests: list[TestResult]
+    extra_data: Summary
+    output: str = ""
+    visibility: Visibility = "visible"
+    stdout_visibility: Visibility = "hidden"
+
+    def to_json(self) -> bytes:
+        """Indented UTF-8.
+
+        >>> Result(0, 0.1, [], Summary("a", "A", "a.py", "failed", 100)).to_json()[:12]
+        b'{\\n  "score":'
+        """
+        return msgspec.json.format(msgspec.json.encode(self), indent=2)

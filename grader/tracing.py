@@ -1,0 +1,88 @@
+"""Look inside a module: its layers with their hyper-parameters, and what each one does in a forward run.
+
+Used on the student's model in the worker and on the reference in the judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One module of a model: dotted name ("" for the model itself), class name, hyper-parameters."""
+
+    name: str
+    type: str
+    hyper_parameters: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one module did in a forward run: shapes in and out (None: no tensor); the output where it was asked for."""
+
+    name: str
+    type: str
+    input_shape: tuple[int, ...] | None
+    output_shape: tuple[int, ...] | None
+    output: torch.Tensor | None
+
+
+def layers(model: nn.Module) -> list[Layer]:
+    """Every module of ``model``, itself included, in the order of ``named_modules``.
+
+    >>> layers(nn.Sequential(nn.Linear(2, 3)))[1].hyper_parameters
+    {'in_features': 2, 'out_features': 3, 'bias': True}
+    """
+    return [Layer(name, type(module).__name__, hyper_parameters(module)) for name, module in model.named_modules()]
+
+
+def hyper_parameters(module: nn.Module) -> dict[str, Any]:
+    """What a torch layer was made with, by its own list of constants; {} for containers and own classes."""
+    found: dict[str, Any] = {}
+    for name in (*getattr(type(module), "__constants__", ()), "p", "inplace"):
+        value = getattr(module, name, None)
+        if type(value) in (bool, int, float, str):
+            found[name] = value
+        elif isinstance(value, tuple) and all(type(item) is int for item in value):
+            found[name] = list(value)
+    if isinstance(module, (nn.Linear, nn.Conv2d)):
+        found["bias"] = module.bias is not None
+    return found
+
+
+def trace(model: nn.Module, x: torch.Tensor, outputs: bool = False) -> tuple[list[Step], Exception | None]:
+    """Run ``model(x)`` without gradients and list what its modules did, in the order in which they finished.
+
+    Returns:
+        The steps, and the exception that stopped the run (the steps are those before it).
+
+    >>> [step.output_shape for step in trace(nn.Sequential(nn.Linear(2, 3)), torch.zeros(5, 2))[0]]
+    [(5, 3), (5, 3)]
+    """
+    steps: list[Step] = []
+
+    def record(name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
+        def hook(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+            given = tuple(inputs[0].shape) if inputs and isinstance(inputs[0], torch.Tensor) else None
+            shape = tuple(output.shape) if isinstance(output, torch.Tensor) else None
+            kept = output.detach().clone() if outputs and shape is not None else None
+            steps.append(Step(name, type(module).__name__, given, shape, kept))
+
+        return hook
+
+    hooks = [module.register_forward_hook(record(name)) for name, module in model.named_modules()]
+    try:
+        with torch.no_grad():
+            model(x)
+    except Exception as error:
+        return steps, error
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return steps, None

@@ -1,0 +1,1 @@
+"""The only process that imports student code. It answers the judge's requests and knows nothing of checks."""

@@ -1,0 +1,169 @@
+"""Answer requests about one submission: import it, call it, describe, trace and differentiate its modules."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import linecache
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, BinaryIO
+
+import torch
+from torch import nn
+
+from grader import protocol, tracing
+from grader.protocol import Handle
+
+MAX_MESSAGE = 4_000  # characters of an exception's text
+MAX_FRAMES = 20
+
+
+class MissingName(AttributeError):
+    """An attribute whose name the handout fixes is not there."""
+
+
+class Server:
+    """Holds the student's module and the objects made from it; one method per kind of request."""
+
+    def __init__(self, reader: BinaryIO, writer: BinaryIO, folder: Path) -> None:
+        self.reader, self.writer, self.folder = reader, writer, folder
+        self.objects: dict[int, object] = {}
+        self.module: ModuleType | None = None
+        self.operations: dict[str, Callable[..., object]] = {
+            "import": self.import_file,
+            "call": self.call,
+            "get": self.get,
+            "describe": self.describe,
+            "trace": self.trace,
+            "backward": self.backward,
+            "configure": self.configure,
+            "release": self.release,
+        }
+
+    def serve(self) -> None:
+        """Answer until the judge hangs up."""
+        while True:
+            try:
+                number, kind, body = protocol.receive(self.reader, lambda handle: self.objects[handle.number])
+            except EOFError:
+                return
+            try:
+                reply = self.operations[kind](**body)
+                protocol.send(self.writer, number, "value", reply, self.to_handle)
+            except BaseException as error:  # also SystemExit and KeyboardInterrupt raised by student code
+                protocol.send(self.writer, number, "error", self.describe_error(error))
+                del error
+
+    def to_handle(self, value: object) -> Handle:
+        number = id(value)
+        self.objects[number] = value
+        return Handle(number, type(value).__name__, isinstance(value, nn.Module))
+
+    def configure(self, threads: int) -> None:
+        torch.set_num_threads(threads)
+
+    def release(self) -> None:
+        """Forget the objects made so far: a check is over."""
+        self.objects.clear()
+
+    def import_file(self, name: str, file: str) -> list[str]:
+        """Import ``file`` (in the worker's folder) as module ``name``; returns the names it defines."""
+        path = self.folder / file
+        sys.path.insert(0, str(self.folder))
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+        self.module = module
+        return [key for key in vars(module) if not key.startswith("__")]
+
+    def get(self, target: object, path: str) -> object:
+        """The attribute ``path`` (dotted; digits index into an nn.Sequential) of ``target``, or of the module."""
+        value: Any = self.module if target is None else target
+        for part in path.split(".") if path else []:
+            try:
+                value = getattr(value, part)
+            except AttributeError:
+                raise MissingName(self._missing(value, part)) from None
+        return value
+
+    def _missing(self, owner: object, name: str) -> str:
+        known = [key for key in vars(owner) if not key.startswith("_")]
+        if isinstance(owner, nn.Module):
+            known += [key for key, _ in owner.named_children()]
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+        hint = f" It has {close[0]}: is that the one? The name is fixed by the handout." if close else ""
+        if owner is self.module:
+            return f"{Path(str(self.module.__file__)).name} defines no {name}.{hint}"
+        return f"A {type(owner).__name__} has no attribute {name}.{hint}"
+
+    def call(
+        self, target: object, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], seed: int | None, grad: bool
+    ) -> dict[str, object]:
+        """Call it. ``mutated`` says which tensors among the positional arguments were changed in place."""
+        function = self.get(target, path)
+        if seed is not None:
+            torch.manual_seed(seed)
+        versions = [argument._version if isinstance(argument, torch.Tensor) else 0 for argument in args]
+        with torch.set_grad_enabled(grad):
+            result = function(*args, **kwargs)
+        mutated = [
+            index
+            for index, argument in enumerate(args)
+            if isinstance(argument, torch.Tensor) and argument._version != versions[index]
+        ]
+        return {"result": result, "mutated": mutated}
+
+    def describe(self, target: nn.Module) -> dict[str, object]:
+        """Parameters, buffers and modules of ``target``: names, shapes, dtypes, classes and hyper-parameters."""
+        return {
+            "parameters": [
+                [name, parameter.shape, str(parameter.dtype), parameter.requires_grad]
+                for name, parameter in target.named_parameters()
+            ],
+            "buffers": [[name, buffer.shape, str(buffer.dtype)] for name, buffer in target.named_buffers()],
+            "modules": [[layer.name, layer.type, layer.hyper_parameters] for layer in tracing.layers(target)],
+        }
+
+    def trace(self, target: nn.Module, x: torch.Tensor, outputs: bool) -> dict[str, object]:
+        """`tracing.trace`; an exception that stopped it comes back beside the steps before it."""
+        steps, error = tracing.trace(target, x, outputs)
+        entries = [[step.name, step.type, step.input_shape, step.output_shape, step.output] for step in steps]
+        return {"entries": entries, "error": self.describe_error(error) if error else None}
+
+    def backward(self, target: nn.Module, x: torch.Tensor, cotangent: torch.Tensor) -> dict[str, object]:
+        """Gradients of <target(x), cotangent>: {"output", "input", "parameters": {name: tensor or None}}."""
+        x = x.clone().requires_grad_()
+        target.zero_grad(set_to_none=True)
+        with torch.enable_grad():
+            output = target(x)
+            output.backward(cotangent)
+        gradients = {name: parameter.grad for name, parameter in target.named_parameters()}
+        target.zero_grad(set_to_none=True)
+        return {"output": output, "input": x.grad, "parameters": gradients}
+
+    def describe_error(self, error: BaseException) -> dict[str, object]:
+        """The exception as data: class names, text, and the frames that are in the student's own files."""
+        text = "".join(traceback.format_exception_only(error)).strip()
+        if isinstance(error, MissingName):
+            text = str(error)
+        frames = []
+        for frame, line in traceback.walk_tb(error.__traceback__):
+            name = frame.f_code.co_filename
+            if name.startswith(str(self.folder)):
+                source = linecache.getline(name, line).strip()
+                frames.append([os.path.basename(name), line, frame.f_code.co_name, source[:200]])
+        if isinstance(error, SyntaxError):
+            text = f"{type(error).__name__}: {error.msg}"
+            frames = [[os.path.basename(error.filename or ""), error.lineno or 0, "", (error.text or "").strip()[:200]]]
+        return {
+            "types": [cls.__name__ for cls in type(error).__mro__][:10],
+            "text": text[:MAX_MESSAGE],
+            "frames": frames[-MAX_FRAMES:],
+        }
