@@ -62,9 +62,9 @@ def main(arguments: list[str]) -> int:
 
 def is_ready(root: Path) -> bool:
     """Whether .venv was finished, in this place, from requirements.txt and pyproject.toml as they are now."""
-    venv = root / ".venv"
+    venv, expected = root / ".venv", stamp(root)
     try:
-        if (venv / ".ready").read_bytes() != stamp(root):
+        if (venv / ".ready").read_bytes() != expected:
             return False
     except FileNotFoundError:
         return False
@@ -122,9 +122,8 @@ def set_up(root: Path) -> None:
         ready.unlink(missing_ok=True)
         tools = Tools(root, lock)
         if new:
-            # Without pip: that takes seconds, and Debian's Python may lack it. If uv is missing, pip is put in later.
-            base = getattr(sys, "_base_executable", sys.executable)  # this may be .venv's own Python
-            tools.run([base, "-I", "-m", "venv", "--without-pip", str(venv)])
+            # Without pip: to put it in takes seconds, Debian's Python may lack it, and uv has no need of it.
+            tools.run([tools.python, "-I", "-m", "venv", "--without-pip", str(venv)])
         install = [*tools.uv(), "pip", "install", "--python", str(interpreter(venv))]
         # Wheels only: nothing is compiled, and no package's own code runs while it is installed.
         tools.run([*install, "--only-binary", ":all:", "--require-hashes", "-r", "requirements.txt"])
@@ -173,6 +172,7 @@ class Tools:
         self.root = root
         self.venv = root / ".venv"
         self.lock = lock
+        self.python: str = getattr(sys, "_base_executable", sys.executable)  # this run may be by .venv's own Python
         # These would send the packages elsewhere, or ask for a hash of the project itself.
         unwanted = {"VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME", "PIP_USER", "PIP_TARGET", "PIP_PREFIX"}
         unwanted |= {"UV_SYSTEM_PYTHON", "UV_PYTHON", "UV_TARGET", "UV_PREFIX", "UV_REQUIRE_HASHES"}
@@ -236,23 +236,26 @@ class Tools:
             self.adopt_index(index[1])
         pinned = self.venv / ".uv.txt"
         pinned.write_text(pinned_uv(self.root), encoding="utf-8")
-        say("  Downloading uv, which installs the rest")
+        say("  Getting uv, which installs the rest")
         self.run([*pip, "install", "--disable-pip-version-check", "--only-binary", ":all:", "-r", str(pinned)])
         return [str(shutil.which("uv", path=str(own)))]
 
     def pip(self) -> list[str]:
-        """A pip that installs into .venv: its own, or the system's where the system keeps `ensurepip` back."""
-        from importlib.util import find_spec
-
-        python = str(interpreter(self.venv))
-        if find_spec("ensurepip"):
-            self.run([python, "-I", "-m", "ensurepip", "--default-pip"])  # quick if it has one
-            return [python, "-I", "-m", "pip"]
-        if find_spec("pip"):
-            return [sys.executable, "-m", "pip", "--python", python]
+        """A pip that installs into .venv: the system's, which is at hand; else its own, which takes seconds more."""
+        own = str(interpreter(self.venv))
+        attempts = (
+            ([self.python, "-m", "pip", "--version"], [self.python, "-m", "pip", "--python", own]),
+            ([own, "-I", "-m", "ensurepip", "--default-pip"], [own, "-I", "-m", "pip"]),  # not with Debian's Python
+        )
+        for attempt, pip in attempts:
+            try:
+                self.run(attempt)
+            except SetupError:
+                continue
+            return pip
         raise SetupError(
-            f"This Python ({sys.executable}) comes without pip, and uv is not on PATH. Install one of them and try\n"
-            "again. On Debian and Ubuntu: sudo apt install python3-venv"
+            f"This Python ({self.python}) comes without pip, and uv is not on PATH. Install one of them.\n"
+            "On Debian and Ubuntu: sudo apt install python3-venv"
         )
 
 
@@ -273,7 +276,7 @@ CAUSES = {
     "no space left|not enough space|quota exceeded": "The disk is full. Free some space and try again.",
     "permission denied|access is denied|read-only file system": "A file may not be written.",
     "hash mismatch|not match the hashes": "A download is not the file that requirements.txt names. Try again.",
-    "offline|network|connect|timed out|failed to fetch|name resolution|dns error|no-index": (
+    r"offline|\bnetwork\b|connect|timed out|failed to fetch|name resolution|dns error|versions: none": (
         "The packages could not be downloaded: is there a network? A proxy goes into HTTPS_PROXY, a mirror into "
         "PIP_INDEX_URL."
     ),

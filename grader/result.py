@@ -53,6 +53,7 @@ class Summary(msgspec.Struct, forbid_unknown_fields=True):
     """The submission as a whole.
 
     Attributes:
+        submission: the path of the file that was graded.
         status: passed with full points; else the most telling status of the checks, or of the import.
         message: why nothing could be graded, where that is so (a syntax error, a hanging import); else "".
         not_run_points: points of hidden checks that this copy does not have.

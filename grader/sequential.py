@@ -52,9 +52,8 @@ class _Bettor:
     def __init__(self, total: int, most: int, misses: int, goal: float) -> None:
         self.total, self.most, self.misses, self.goal = total, most, misses, goal
         self.hit = self.missed = np.empty(0, dtype=np.bool_)  # everything seen, for least()
-        self.hits, self.cap_left = 0, most + misses
+        self.hits, self.cap_left, self.log_wealths = 0, most + misses, _LOG_SHARES
         self.won_at: int | None = None  # images seen when the claim was rejected
-        self.log_wealths = _LOG_SHARES
 
     def update(self, hit: Bools, missed: Bools) -> None:
         """Bet on a batch of images, (B,) each, one after the other; ``missed`` is by the reference."""
@@ -157,10 +156,9 @@ class SequentialTest:
             if right.dtype != np.bool_ or right.shape != student.shape:
                 given = f"{right.dtype} of shape {right.shape}"
                 raise ValueError(f"reference_correct is {given}; student_correct is bool of shape {student.shape}.")
-            count = int(self._against_enough.missed.sum() + right.sum())
-            if not count <= self.reference_correct <= count + unseen:
-                known = f"reference_correct of the whole, {self.reference_correct}"
-                raise ValueError(f"The reference has {count} correct with {unseen} images to come: not {known}.")
+            count, whole = int(self._against_enough.missed.sum() + right.sum()), self.reference_correct
+            if not count <= whole <= count + unseen:
+                raise ValueError(f"The reference has {count} correct and {unseen} images to come, but {whole} in all.")
             wrong = ~right
         self._against_too_few.update(student, wrong)
         self._against_enough.update(~student, right)

@@ -22,6 +22,11 @@ class Submission:
     path: Path
     files: dict[str, bytes]
 
+    @property
+    def file(self) -> Path:
+        """Where the module under test is."""
+        return self.path / next(iter(self.files)) if self.path.is_dir() else self.path
+
     def sha256(self) -> str:
         """The hash of names and contents."""
         digest = hashlib.sha256()

@@ -25,3 +25,13 @@ def image_sizes(pools: int, most: int = 13) -> st.SearchStrategy[tuple[int, int]
 def seeds() -> st.SearchStrategy[int]:
     """Seeds for weights and inputs."""
     return st.integers(0, 2**20)
+
+
+def widths() -> st.SearchStrategy[int]:
+    """Numbers of channels."""
+    return st.integers(1, 8)
+
+
+def sides() -> st.SearchStrategy[int]:
+    """Heights or widths, even and odd, 1 among them."""
+    return st.integers(1, 9)

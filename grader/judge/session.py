@@ -14,6 +14,7 @@ from grader.judge.workers import Worker, Workers
 from grader.protocol import Handle, ProtocolError
 
 Answer = TypeVar("Answer")
+STARTUP_SECONDS = 300.0  # for a worker to import torch, which the submission's own limits do not count
 # What taking apart an answer of the wrong form raises.
 _NONSENSE = (ProtocolError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
 
@@ -25,7 +26,7 @@ class Session:
     gets a fresh worker.
     """
 
-    def __init__(self, workers: Workers, files: dict[str, bytes], *, threads: int = 2, import_seconds: float = 60) -> None:
+    def __init__(self, workers: Workers, files: dict[str, bytes], *, threads: int = 1, import_seconds: float = 60) -> None:
         self.workers, self.files = workers, files
         self.file = next(iter(files))
         self.threads, self.import_seconds = threads, import_seconds
@@ -95,9 +96,9 @@ class Session:
 
     def _import(self) -> None:
         name = PurePath(self.file).stem
+        self._deadline(STARTUP_SECONDS)
+        self.request("configure", "Starting up", threads=self.threads)  # without fork, it imports torch first
         self._deadline(self.import_seconds)
-        self._seconds = self.import_seconds
-        self.request("configure", "starting up", threads=self.threads)
         try:
             self.request("import", f"Importing {self.file}", name=name, file=self.file)
         except StudentError:

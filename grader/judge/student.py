@@ -31,6 +31,10 @@ def expression(value: object) -> str:
         return f"tensor of shape {tuple(value.shape)}"
     if isinstance(value, list):
         return "[" + ", ".join(map(expression, value)) + "]"
+    if isinstance(value, tuple):
+        return "(" + ", ".join(map(expression, value)) + ("," if len(value) == 1 else "") + ")"
+    if isinstance(value, dict):
+        return f"{{{len(value)} entries}}"
     if isinstance(value, (Remote, Path)):
         return str(value)
     return repr(value)
@@ -203,6 +207,10 @@ class Remote:
             return Gradients(output, _tensor_or_none(answer["input"]), parameters)
 
         return self._session.request("backward", written, read, target=self, x=x, cotangent=cotangent)
+
+    def use_threads(self, count: int) -> None:
+        """Let torch compute with ``count`` threads in the worker from now on."""
+        self._session.request("configure", "setting the number of threads", threads=count)
 
     def need_module(self) -> None:
         """Raise `CheckFailed` unless it is an nn.Module."""

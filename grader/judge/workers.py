@@ -17,7 +17,7 @@ from typing import BinaryIO, Literal, cast
 
 import psutil
 
-from grader.worker.__main__ import REPLY, REQUEST
+from grader.worker.control import REPLY, REQUEST
 
 Reason = Literal["timeout", "out_of_memory"]
 POLL = 0.05  # seconds between two looks at a worker's memory and deadline
@@ -137,6 +137,7 @@ class Template:
             [*_COMMAND, "template", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # the judge's belongs to the report
             start_new_session=True,
         )
         theirs.close()
@@ -198,11 +199,17 @@ class Workers:
 
     def __init__(self, memory_mb: int = 4_000) -> None:
         self.memory_mb = memory_mb
-        self.template = Template() if can_fork() else None
+        # Every worker's folder is in this one, so that nothing is left however a run ends.
+        self.folder = Path(tempfile.mkdtemp(prefix="grader-")).resolve()
+        try:
+            self.template = Template() if can_fork() else None
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
 
     def start(self, files: dict[str, bytes]) -> Worker:
         """A fresh worker whose private folder holds ``files``."""
-        folder = Path(tempfile.mkdtemp(prefix="grader-")).resolve()
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
         for name, content in files.items():
             (folder / name).write_bytes(content)
         try:
@@ -248,6 +255,7 @@ class Workers:
         """End the template; workers end with it."""
         if self.template is not None:
             self.template.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Workers:
         return self

@@ -1,7 +1,7 @@
 """Start a worker: `template` imports torch once and forks a worker on request, `single` is one worker by itself.
 
-    python -m grader.worker template CONTROL_FD
-    python -m grader.worker single CHANNEL_FD FOLDER MEMORY_MB      (CHANNEL_FD "-": standard input and output)
+python -m grader.worker template CONTROL_FD
+python -m grader.worker single CHANNEL_FD FOLDER MEMORY_MB      (CHANNEL_FD "-": standard input and output)
 """
 
 from __future__ import annotations
@@ -10,18 +10,16 @@ import contextlib
 import os
 import signal
 import socket
-import struct
 import sys
 from pathlib import Path
 
-from grader.worker.server import Server
-
-REQUEST = struct.Struct(">cIH")  # b"F", memory limit in MB, length of the folder's name; or b"W", pid, 0
-REPLY = struct.Struct(">i")
+from grader.worker.control import REPLY, REQUEST
 
 
 def template(control: socket.socket) -> None:
     """Fork a worker per request "F"; tell a worker's wait status per request "W"; end all workers when the judge is gone."""
+    import grader.worker.server  # noqa: F401  (and torch: before the first request, so that the forks are warm)
+
     children: set[int] = set()
     while True:
         request, descriptors, _, _ = socket.recv_fds(control, REQUEST.size, 2, socket.MSG_WAITALL)
@@ -97,6 +95,8 @@ def _limit_memory(megabytes: int) -> None:
 
 
 def _run(channel: int, folder: str, megabytes: int) -> None:
+    from grader.worker.server import Server  # before the memory limit: what torch itself takes is not counted
+
     os.chdir(folder)
     _limit_memory(megabytes)
     with open(channel, "rb", closefd=False) as reader, open(channel, "wb", closefd=False) as writer:
@@ -117,9 +117,13 @@ def main() -> None:
         template(socket.socket(fileno=int(sys.argv[2])))
         return
     channel_argument, folder, megabytes = sys.argv[2:5]
-    if channel_argument == "-":  # no descriptor can be inherited by number: take standard input and output for ourselves
+    if (
+        channel_argument == "-"
+    ):  # no descriptor can be inherited by number: take standard input and output for ourselves
         reader, writer = os.dup(0), os.dup(1)
         os.dup2(2, 1)
+        from grader.worker.server import Server
+
         _limit_memory(int(megabytes))
         os.chdir(folder)
         with open(reader, "rb") as incoming, open(writer, "wb") as outgoing:

@@ -106,18 +106,14 @@ class Server:
     def call(
         self, target: object, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], seed: int | None, grad: bool
     ) -> dict[str, object]:
-        """Call it. ``mutated`` says which tensors among the positional arguments were changed in place."""
+        """Call it. ``mutated`` says which tensors and lists among the positional arguments were changed in place."""
         function = self.get(target, path)
         if seed is not None:
             torch.manual_seed(seed)
-        versions = [argument._version if isinstance(argument, torch.Tensor) else 0 for argument in args]
+        before = [_version(argument) for argument in args]
         with torch.set_grad_enabled(grad):
             result = function(*args, **kwargs)
-        mutated = [
-            index
-            for index, argument in enumerate(args)
-            if isinstance(argument, torch.Tensor) and argument._version != versions[index]
-        ]
+        mutated = [index for index, argument in enumerate(args) if _version(argument) != before[index]]
         return {"result": result, "mutated": mutated}
 
     def describe(self, target: nn.Module) -> dict[str, object]:
@@ -143,7 +139,8 @@ class Server:
         target.zero_grad(set_to_none=True)
         with torch.enable_grad():
             output = target(x)
-            output.backward(cotangent)
+            # Not output.backward(cotangent): that makes torch import its symbolic shapes, which takes seconds.
+            (output * cotangent).sum().backward()
         gradients = {name: parameter.grad for name, parameter in target.named_parameters()}
         target.zero_grad(set_to_none=True)
         return {"output": output, "input": x.grad, "parameters": gradients}
@@ -167,3 +164,10 @@ class Server:
             "text": text[:MAX_MESSAGE],
             "frames": frames[-MAX_FRAMES:],
         }
+
+
+def _version(argument: object) -> object:
+    """Something that differs after a change in place: torch's own counter for a tensor, a copy for a list."""
+    if isinstance(argument, torch.Tensor):
+        return argument._version
+    return list(argument) if isinstance(argument, list) else None

@@ -1,7 +1,4 @@
-"""Both paths start after the first 1x1 when the channels allow it: the 1x1 is applied to x before the shortcut takes x.
-
-Caught by: block
-"""
+"""The shortcut is chosen with hasattr and getattr."""
 
 import torch
 from torch import nn
@@ -50,11 +47,9 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x):
         """Given. The shortcut is projected in every block, also where the channels already match."""
-        if self.downsample:
-            return self.layer(x) + self.downsize(x)
-        out = self.layer[0](x)
-        shortcut = self.make_equal_channel(out if out.shape == x.shape else x)
-        return self.layer[2](self.layer[1](out)) + shortcut
+        project = getattr(self, "downsize" if hasattr(self, "downsize") else "make_equal_channel")
+        shortcut = project(x)
+        return self.layer(x) + shortcut
 
 
 class ResNet50_layer4(nn.Module):

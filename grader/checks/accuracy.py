@@ -1,0 +1,183 @@
+"""Accuracy: the reference checkpoint, loaded into the student's model, reaches the threshold.
+
+The student's model is compared image by image with the reference's known predictions, in a secret random order, and the
+test stops as soon as the threshold is decided (`grader.sequential`). Labels stay here: the worker sees images only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from grader.checks.architecture import expect_shape
+from grader.datasets import CLASSES, Dataset, cache_dir, normalise
+from grader.judge.outcomes import CheckFailed
+from grader.judge.student import Remote
+from grader.sequential import Decision, SequentialTest
+
+BATCH = 50
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """What was measured. ``interval`` holds the accuracy on the whole set up to an error of 1e-6."""
+
+    decision: Decision | None
+    correct: int
+    seen: int
+    total: int
+    interval: tuple[float, float]
+
+    def __str__(self) -> str:
+        share = f"{self.correct / self.seen:.1%} of {self.seen:,} images"
+        if self.seen == self.total:
+            return f"{share} (all)"
+        return f"{share}, enough to decide; on all {self.total:,}: {self.interval[0]:.1%} to {self.interval[1]:.1%}"
+
+
+@dataclass
+class Benchmark:
+    """What accuracy is measured with: the data, the reference's weights, and what it gets right with them.
+
+    Attributes:
+        weights: the checkpoint's state_dict, float32.
+        threshold: accuracy to reach, 0 to 1.
+        reference_correct: bool (N,), or None where no reference predictions are known.
+        exact: use every image.
+        threads: for the student's model, here where there is much to compute (everywhere else it is one).
+        order_seed: seeds the order of the images.
+        progress: told (images seen, images in all).
+        facts: what the last measurement gave, for the report.
+    """
+
+    dataset: Dataset
+    weights: dict[str, torch.Tensor]
+    threshold: float
+    reference_correct: torch.Tensor | None
+    exact: bool = False
+    threads: int = 1
+    order_seed: int = 0
+    progress: Callable[[int, int], None] = lambda seen, total: None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def measure(model: Remote, benchmark: Benchmark) -> Accuracy:
+    """Run ``model`` (its weights loaded) on the benchmark's images until the threshold is decided.
+
+    Raises:
+        CheckFailed: it does not return logits (N, 10).
+    """
+    dataset = benchmark.dataset
+    known = benchmark.reference_correct
+    count = None if known is None else int(known.sum())
+    test = SequentialTest(len(dataset), benchmark.threshold, count)
+    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(benchmark.order_seed))
+    model.eval()
+    model.use_threads(benchmark.threads)
+    for chosen in order.split(BATCH):
+        images = normalise(dataset.images[chosen])
+        logits = expect_shape(model(images), (len(chosen), len(CLASSES)), f"{model} on {len(chosen)} images")
+        right = torch.isfinite(logits).all(1) & (logits.argmax(1) == dataset.labels[chosen])
+        test.update(right.numpy(), None if known is None else known[chosen].numpy())
+        benchmark.progress(test.seen, len(dataset))
+        if test.decision and not benchmark.exact:
+            break
+    model.use_threads(1)
+    return Accuracy(test.decision, test.correct, test.seen, len(dataset), test.interval)
+
+
+def expect_accuracy(model: Remote, benchmark: Benchmark) -> str:
+    """Load the checkpoint into ``model`` and require the threshold; returns the sentence for the report.
+
+    Raises:
+        CheckFailed: below the threshold, with the figures.
+    """
+    model.load_state_dict(benchmark.weights)
+    found = measure(model, benchmark)
+    benchmark.facts.update(
+        data=benchmark.dataset.name,
+        correct=found.correct,
+        images=found.seen,
+        of=found.total,
+        low=found.interval[0],
+        high=found.interval[1],
+        threshold=benchmark.threshold,
+        paired=benchmark.reference_correct is not None,
+    )
+    if found.decision != "reached":
+        raise CheckFailed(
+            f"With the reference weights your model gets {found} right on {benchmark.dataset.name}; "
+            f"at least {benchmark.threshold:.0%} are needed.",
+            expected=f"at least {benchmark.threshold:.0%}",
+            actual=f"{found.correct / found.seen:.1%}",
+        )
+    return f"{benchmark.dataset.name}: {found}. At least {benchmark.threshold:.0%} are needed."
+
+
+def batches(dataset: Dataset) -> Iterator[torch.Tensor]:
+    """The images as the networks read them, in order: float32 (`BATCH`, 3, 32, 32)."""
+    for images in dataset.images.split(BATCH):
+        yield normalise(images)
+
+
+def predict(model: nn.Module, dataset: Dataset, progress: Callable[[int, int], None]) -> torch.Tensor:
+    """The classes that the trusted ``model`` predicts: uint8 (N,)."""
+    model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    predicted: list[torch.Tensor] = []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(os.cpu_count() or 1)
+    with torch.no_grad():
+        for images in batches(dataset):
+            predicted.append(model(images).argmax(1).to(torch.uint8))
+            progress(len(predicted) * BATCH, len(dataset))
+    torch.set_num_threads(threads)
+    return torch.cat(predicted)
+
+
+def reference_correct(
+    checkpoint: Path, dataset: Dataset, build: Callable[[], nn.Module] | None, progress: Callable[[int, int], None]
+) -> torch.Tensor | None:
+    """Which images the reference gets right: bool (N,).
+
+    From the file of predictions beside the checkpoint, else from the user's cache, else computed with ``build`` (its
+    weights loaded) and cached; None if there is no ``build`` either.
+    """
+    key = f"{hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:16]}-{dataset.sha256()[:16]}"
+    for path in (predictions_path(checkpoint), cache_dir() / f"predictions-{key}.npz"):
+        predicted = _stored(path, key)
+        if predicted is not None and len(predicted) == len(dataset):
+            return predicted == dataset.labels
+    if build is None:
+        return None
+    predicted = predict(build(), dataset, progress)
+    store_predictions(cache_dir() / f"predictions-{key}.npz", {key: predicted})
+    return predicted == dataset.labels
+
+
+def predictions_path(checkpoint: Path) -> Path:
+    """Where the reference's predictions lie beside its checkpoint: <name>.predictions.npz."""
+    return checkpoint.with_suffix(".predictions.npz")
+
+
+def store_predictions(path: Path, predictions: dict[str, torch.Tensor]) -> None:
+    """Write predictions (uint8 (N,)) by key, in one piece."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with partial.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **{key: value.numpy() for key, value in predictions.items()})
+    partial.replace(path)
+
+
+def _stored(path: Path, key: str) -> torch.Tensor | None:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return torch.from_numpy(arrays[key]) if key in arrays else None
+    except (OSError, ValueError, KeyError, EOFError):
+        return None

@@ -1,0 +1,145 @@
+"""What the checks are given beside `student`: the submission's text, the seed, and the accuracy benchmark."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+from grader.assignment import Assignment, AssignmentError
+from grader.checks.accuracy import Benchmark, reference_correct
+from grader.datasets import Dataset
+from grader.submission import Submission
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass
+class Context:
+    """One grading's surroundings, offered to checks as the fixture ``context``.
+
+    Attributes:
+        seed: every random choice of the checks follows from it; recorded in the result.
+        note: a check may leave a remark here for the report even when it passes.
+    """
+
+    assignment: Assignment
+    submission: Submission
+    dataset: Callable[[], Dataset]
+    seed: int
+    exact: bool = False
+    progress: Progress = lambda what, done, total: None
+    note: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        """The text of the submission's module."""
+        return next(iter(self.submission.files.values())).decode("utf-8-sig", errors="replace")
+
+    def generator(self, salt: int = 0) -> torch.Generator:
+        """A generator for inputs, seeded by the run's seed."""
+        return torch.Generator().manual_seed(self.seed * 1_000 + salt)
+
+    def images(self, count: int) -> torch.Tensor:
+        """``count`` images of the data set as the networks read them: float32 (count, 3, 32, 32)."""
+        from grader.datasets import normalise
+
+        return normalise(self.dataset().images[:count]).contiguous()
+
+    @cached_property
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The reference checkpoint's state_dict, float32.
+
+        Raises:
+            AssignmentError: it is missing or damaged.
+        """
+        path = self.assignment.checkpoint_path
+        if path is None:
+            raise AssignmentError(f"{self.assignment.name} has no [checkpoint] in its assignment.toml.")
+        return load_weights(path)
+
+    @cached_property
+    def benchmark(self) -> Benchmark:
+        """What the accuracy check measures with."""
+        checkpoint = self.assignment.settings.checkpoint
+        path = self.assignment.checkpoint_path
+        if checkpoint is None or path is None:
+            raise AssignmentError(f"{self.assignment.name} has no [checkpoint] in its assignment.toml.")
+        dataset = self.dataset()
+        build = None if self.assignment.secret is None else lambda: self.trained_reference(checkpoint.build)
+        known = reference_correct(
+            path, dataset, build, lambda done, total: self.progress("reference predictions", done, total)
+        )
+        return Benchmark(
+            dataset,
+            self.weights,
+            checkpoint.threshold,
+            known,
+            exact=self.exact,
+            threads=os.cpu_count() or 1,
+            order_seed=self.seed,
+            progress=lambda done, total: self.progress("images", done, total),
+            facts=self.facts,
+        )
+
+    def trained_reference(self, build: str) -> nn.Module:
+        """The solution's model with the checkpoint loaded."""
+        assert self.reference is not None
+        model: nn.Module = getattr(self.reference, build)()
+        model.load_state_dict(self.weights)
+        return model.eval()
+
+    @cached_property
+    def reference(self) -> ModuleType | None:
+        """The solution's module; None where this copy has no solution."""
+        if self.assignment.secret is None:
+            return None
+        return import_solution(self.assignment)
+
+
+def import_solution(assignment: Assignment) -> ModuleType:
+    """Import the solution (trusted code) under a name of its own.
+
+    Raises:
+        AssignmentError: this copy has no solution for the assignment.
+    """
+    file = assignment.settings.files[0]
+    path = None if assignment.secret is None else assignment.secret / file
+    if path is None or not path.is_file():
+        raise AssignmentError(f"This copy has no solution for {assignment.name} (solutions/{assignment.name}/{file}).")
+    name = f"grader_solution_{path.stem}"
+    if name in sys.modules and sys.modules[name].__file__ == str(path):
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def load_weights(path: Any) -> dict[str, torch.Tensor]:
+    """A safetensors checkpoint as a float32 state_dict (integer tensors keep their type).
+
+    Raises:
+        AssignmentError: it is missing or damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        loaded = load_file(str(path))
+    except FileNotFoundError:
+        raise AssignmentError(f"The checkpoint {path} is missing. Restore it, or train it with `make train`.") from None
+    except (SafetensorError, OSError) as error:
+        raise AssignmentError(f"The checkpoint {path} cannot be read ({error}). Restore it.") from None
+    return {key: value.float() if value.is_floating_point() else value for key, value in loaded.items()}

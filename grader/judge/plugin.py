@@ -1,0 +1,230 @@
+"""The pytest plug-in that runs an assignment's checks against one submission and records what became of each."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import hypothesis
+import pytest
+
+from grader.assignment import AssignmentError
+from grader.checks.declare import ATTRIBUTE, CheckSpec
+from grader.datasets import DataError
+from grader.judge.context import Context
+from grader.judge.outcomes import CheckFailed, MissingName, StudentError, WorkerLost
+from grader.judge.session import Session
+from grader.judge.student import Student
+from grader.judge.workers import WorkerStartError
+from grader.result import Status
+
+
+class BrokenCheck(Exception):
+    """A check is wrong: a fault of the assignment, not of the submission."""
+
+
+@dataclass
+class Outcome:
+    """What became of one check."""
+
+    spec: CheckSpec
+    hidden: bool
+    status: Status = "blocked"
+    message: str = ""
+    expected: str = ""
+    actual: str = ""
+    frames: list[str] = field(default_factory=list)
+    printed: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+class JudgePlugin:
+    """Give it to ``pytest.main``; afterwards `outcomes` holds every check's `Outcome`, in the order of the files."""
+
+    def __init__(self, session: Session, context: Context, announce: Callable[[str, int, int], None]) -> None:
+        self.session, self.surroundings, self.announce = session, context, announce
+        self.outcomes: dict[str, Outcome] = {}
+        self.broken: list[str] = []
+        self.import_error: Outcome | None = None
+        self.stopped: BaseException | None = None
+        self._student = Student(session)
+
+    @pytest.fixture(scope="session")
+    def student(self) -> Student:
+        return self._student
+
+    @pytest.fixture(scope="session")
+    def context(self) -> Context:
+        return self.surroundings
+
+    @pytest.fixture(scope="session")
+    def reference(self) -> ModuleType | None:
+        return self.surroundings.reference
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        hidden_folder = self.surroundings.assignment.secret
+        specs: dict[str, pytest.Item] = {}
+        for item in items:
+            spec = getattr(getattr(item, "obj", None), ATTRIBUTE, None)
+            if spec is None:
+                self.broken.append(f"{item.nodeid} is not a check: put @check(points=...) above it.")
+                continue
+            if spec.name in specs:
+                self.broken.append(f"Two checks are named {spec.name}.")
+            specs[spec.name] = item
+            hidden = hidden_folder is not None and hidden_folder in Path(item.path).parents
+            self.outcomes[spec.name] = Outcome(spec, hidden)
+        for outcome in self.outcomes.values():
+            unknown = [name for name in outcome.spec.requires if name not in specs]
+            if unknown:
+                self.broken.append(f"{outcome.spec.name} requires {unknown[0]}, and there is no such check.")
+        if not self.broken:
+            order = _by_prerequisites({name: outcome.spec.requires for name, outcome in self.outcomes.items()})
+            items[:] = [specs[name] for name in order]
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.broken.append(f"{report.nodeid} cannot be read:\n{report.longreprtext}")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:  # what a check itself raises is dealt with in `run`: this is a fixture, or this plug-in
+            self.broken.append(f"{report.nodeid} cannot be run:\n{report.longreprtext}")
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self.stopped = self.stopped or excinfo.value  # pytest.main only returns a number
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool:
+        outcome = self.outcomes[getattr(pyfuncitem.obj, ATTRIBUTE).name]
+        self.announce(outcome.spec.title, sum(done.seconds > 0 for done in self.outcomes.values()), len(self.outcomes))
+        started = time.monotonic()
+        names = pyfuncitem._fixtureinfo.argnames
+        self.run(outcome, pyfuncitem.obj, {name: pyfuncitem.funcargs[name] for name in names})
+        outcome.seconds = time.monotonic() - started
+        return True
+
+    def run(self, outcome: Outcome, function: Callable[..., Any], arguments: dict[str, Any]) -> None:
+        """Run one check, unless something it needs has not passed, and write down what became of it."""
+        spec = outcome.spec
+        waiting = [name for name in spec.requires if self.outcomes[name].status != "passed"]
+        if self.import_error is not None or waiting:
+            names = ", ".join(f"“{self.outcomes[name].spec.title}”" for name in waiting)
+            outcome.message = f"Not run: first {names}." if names else "Not run: your file cannot be imported."
+            outcome.facts = {"waits_for": waiting}
+            return
+        limits = self.surroundings.assignment.settings.limits
+        try:
+            self.session.begin(spec.seconds or limits.check_seconds)
+        except (StudentError, MissingName, WorkerLost) as error:
+            self.import_error = Outcome(spec, outcome.hidden)
+            self._record(self.import_error, error)
+            self.import_error.printed = self.session.printed
+            outcome.message = "Not run: your file cannot be imported."
+            return
+        except WorkerStartError as error:
+            self.stopped = error
+            pytest.exit(str(error))
+        self.surroundings.note, self.surroundings.facts = "", {}
+        if hasattr(function, "hypothesis"):
+            function = hypothesis.seed(self.surroundings.seed)(_settings()(function))
+        try:
+            function(**arguments)
+            outcome.status, outcome.message = "passed", self.surroundings.note
+        except (KeyboardInterrupt, pytest.exit.Exception):
+            raise
+        except (AssignmentError, DataError) as error:
+            self.stopped = error
+            pytest.exit(str(error))
+        except BaseException as error:
+            self._record(outcome, error)
+        outcome.facts = self.surroundings.facts
+        outcome.printed = self.session.end()
+
+    def _record(self, outcome: Outcome, error: BaseException) -> None:
+        if isinstance(error, (CheckFailed, MissingName, WorkerLost, StudentError)):
+            outcome.status, outcome.message = error.status, error.message
+            if isinstance(error, CheckFailed):
+                outcome.expected = "" if error.expected is None else str(error.expected)
+                outcome.actual = "" if error.actual is None else str(error.actual)
+            if isinstance(error, StudentError):
+                outcome.frames = [str(frame) for frame in error.frames]
+        elif isinstance(error, hypothesis.errors.Flaky):
+            outcome.status = "failed"
+            outcome.message = "The same call gave different outcomes: the code keeps state, or is random where it may not be."
+        else:
+            outcome.status = "error"
+            outcome.message = "This check broke by itself; that is not your code's fault. Tell your instructor."
+            self.broken.append(f"{outcome.spec.name}:\n{''.join(traceback.format_exception(error))}")
+
+
+def run_checks(session: Session, context: Context, announce: Callable[[str, int, int], None]) -> JudgePlugin:
+    """Run all checks of ``context.assignment`` through pytest.
+
+    Raises:
+        BrokenCheck: a check file cannot be read, or the checks contradict each other or assignment.toml.
+        AssignmentError, DataError: the checkpoint or the data that a check needs cannot be used.
+        WorkerStartError: no worker can be started.
+        KeyboardInterrupt: Ctrl-C, or what a signal handler raised.
+    """
+    plugin = JudgePlugin(session, context, announce)
+    folders = [str(folder) for folder in context.assignment.check_folders]
+    if not folders:
+        raise BrokenCheck(f"{context.assignment.name} has no checks ({context.assignment.folder / 'checks'}).")
+    arguments = ["-s", "-c", os.devnull, f"--rootdir={context.assignment.folder}", "--import-mode=importlib"]
+    arguments += [part for name in _UNUSED for part in ("-p", f"no:{name}")]
+    autoload = os.environ.get(_AUTOLOAD)
+    os.environ[_AUTOLOAD] = "1"
+    try:
+        status = pytest.main([*arguments, *folders], plugins=[plugin])
+    finally:
+        if autoload is None:
+            del os.environ[_AUTOLOAD]
+        else:
+            os.environ[_AUTOLOAD] = autoload
+    if plugin.stopped is not None:
+        raise plugin.stopped
+    if plugin.broken:
+        raise BrokenCheck("\n".join(plugin.broken))
+    if status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        raise BrokenCheck(f"pytest could not run the checks of {context.assignment.name} ({status}).")
+    return plugin
+
+
+# pytest's own plug-ins that have no part in grading: it prints nothing, stores nothing, captures nothing.
+_UNUSED = ("terminal", "cacheprovider", "warnings", "faulthandler", "logging", "doctest", "junitxml", "unraisableexception",
+           "threadexception")
+_AUTOLOAD = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
+
+
+def _settings() -> hypothesis.settings:
+    return hypothesis.settings(
+        database=None,
+        deadline=None,
+        print_blob=False,
+        report_multiple_bugs=False,
+        suppress_health_check=list(hypothesis.HealthCheck),
+        max_examples=25,
+    )
+
+
+def _by_prerequisites(requires: dict[str, Iterable[str]]) -> list[str]:
+    """The checks in their own order, each after those it requires; a circle is left in the given order."""
+    order: list[str] = []
+
+    def add(name: str, above: tuple[str, ...]) -> None:
+        if name in order or name in above:
+            return
+        for needed in requires[name]:
+            add(needed, (*above, name))
+        order.append(name)
+
+    for name in requires:
+        add(name, ())
+    return order

@@ -1,0 +1,98 @@
+"""Hidden checks of resnet50: the same function as the solution, block by block and as a whole, and its gradients."""
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grader.checks import check
+from grader.checks.architecture import expect_module
+from grader.checks.numerics import calibrate, expect_same_function, expect_same_gradient, give_weights
+from grader.checks.strategies import seeds, sides, widths
+
+BLOCK_HINT = "conv1x1, conv3x3 with padding 1, conv1x1 with padding 0; the result is added to the projected shortcut."
+
+
+def compare_block(student, reference, widths_, downsample, size, seed, training):
+    generator = torch.Generator().manual_seed(seed)
+    original = reference.ResidualBlock(*widths_, downsample=downsample)
+    calibrate(original, torch.randn(4, widths_[0], 7, 8, generator=generator), seed)
+    mine = give_weights(student.ResidualBlock(*widths_, downsample=downsample), original)
+    x = torch.randn(3, widths_[0], *size, generator=generator)
+    expect_same_function(mine, original, [x], training=training)
+    expect_same_gradient(mine, original, x, training=training)
+
+
+@check(points=15, hint=BLOCK_HINT, requires=["block_shape"])
+@given(
+    widths_=st.tuples(widths(), widths(), widths()), size=st.tuples(sides(), sides()), seed=seeds(), training=st.booleans()
+)
+def test_block_function(student, reference, widths_, size, seed, training):
+    """ResidualBlock computes the right function, forward and backward"""
+    compare_block(student, reference, widths_, False, size, seed, training)
+
+
+@check(points=15, hint=BLOCK_HINT + " The first 1x1 has stride 2.", requires=["block_downsample_shape"])
+@given(
+    widths_=st.tuples(widths(), widths(), widths()), size=st.tuples(sides(), sides()), seed=seeds(), training=st.booleans()
+)
+def test_block_downsample_function(student, reference, widths_, size, seed, training):
+    """ResidualBlock with downsample computes the right function, forward and backward"""
+    compare_block(student, reference, widths_, True, size, seed, training)
+
+
+def compare_layer(student, reference, context, name, channels, sizes):
+    """Layer ``name`` alone, on its own sizes and on odd ones, in eval and in train mode."""
+    original = getattr(reference.ResNet50_layer4(), name)
+    inputs = [
+        torch.randn(4, channels, *size, generator=context.generator(index)).relu() for index, size in enumerate(sizes)
+    ]
+    calibrate(original, inputs[0], 1)
+    mine = give_weights(getattr(student.ResNet50_layer4(), name).value(), original)
+    expect_same_function(mine, original, inputs)
+    expect_same_function(mine, original, inputs[:1], training=True)
+
+
+@check(points=5, hint="Conv2d(3, 64, 7, 2, 3), BatchNorm2d, ReLU, MaxPool2d(3, 2, 1).", requires=["layer1_shape"])
+def test_layer1_function(student, reference, context):
+    """layer1 computes the right function"""
+    compare_layer(student, reference, context, "layer1", 3, [(32, 32), (27, 30)])
+
+
+@check(points=8, hint="Which block downsamples? Which channels go in?", requires=["layer2_shape"])
+def test_layer2_function(student, reference, context):
+    """layer2 computes the right function"""
+    compare_layer(student, reference, context, "layer2", 64, [(8, 8), (5, 7)])
+
+
+@check(points=15, hint="Which block downsamples? Which channels go in?", requires=["layer3_shape"])
+def test_layer3_function(student, reference, context):
+    """layer3 computes the right function"""
+    compare_layer(student, reference, context, "layer3", 256, [(4, 4), (5, 3)])
+
+
+@check(points=15, hint="No block downsamples here.", requires=["layer4_shape"])
+def test_layer4_function(student, reference, context):
+    """layer4 computes the right function"""
+    compare_layer(student, reference, context, "layer4", 512, [(2, 2), (3, 3)])
+
+
+@check(
+    points=4,
+    hint="The parts are right by themselves: look at forward, and at what is shared between them.",
+    requires=["resnet50_architecture"],
+)
+def test_resnet50_function(student, context):
+    """The network computes the same as the solution with the reference weights"""
+    original = context.trained_reference("ResNet50_layer4")
+    mine = give_weights(expect_module(student.ResNet50_layer4(), "ResNet50_layer4()"), original)
+    noise = torch.randn(2, 3, 32, 32, generator=context.generator(8))
+    expect_same_function(mine, original, [context.images(3), noise, noise[:1]])
+    expect_same_function(mine, original, [torch.randn(8, 3, 32, 32, generator=context.generator(9))], training=True)
+
+
+@check(points=2, hint="Do not cut the graph in forward: no detach, no no_grad.", requires=["resnet50_function"])
+def test_resnet50_gradient(student, context):
+    """The network has the right gradients, at every parameter"""
+    original = context.trained_reference("ResNet50_layer4")
+    mine = give_weights(expect_module(student.ResNet50_layer4(), "ResNet50_layer4()"), original)
+    expect_same_gradient(mine, original, context.images(4))

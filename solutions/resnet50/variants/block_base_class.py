@@ -1,0 +1,62 @@
+"""The block inherits its forward from an abstract base class, f(x) + g(x)."""
+import abc
+import torch
+from torch import nn
+
+
+def conv1x1(in_channels, out_channels, stride, padding):
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, padding), nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
+
+
+def conv3x3(in_channels, out_channels, stride, padding):
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 3, stride, padding), nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
+
+
+class Residual(nn.Module, abc.ABC):
+    """Anything of the form f(x) + g(x)."""
+
+    @abc.abstractmethod
+    def f(self, x): ...
+
+    @abc.abstractmethod
+    def g(self, x): ...
+
+    def forward(self, x):
+        return self.f(x) + self.g(x)
+
+
+class ResidualBlock(Residual):
+    def __init__(self, in_channels, middle_channels, out_channels, downsample=False):
+        super().__init__()
+        stride = 2 if downsample else 1
+        name = "downsize" if downsample else "make_equal_channel"
+        self.layer = nn.Sequential(
+            conv1x1(in_channels, middle_channels, stride, 0),
+            conv3x3(middle_channels, middle_channels, 1, 1),
+            conv1x1(middle_channels, out_channels, 1, 0),
+        )
+        self.add_module(name, conv1x1(in_channels, out_channels, stride, 0))
+        self.downsample = downsample
+
+    def f(self, x):
+        return self.layer(x)
+
+    def g(self, x):
+        return self.downsize(x) if self.downsample else self.make_equal_channel(x)
+
+
+class ResNet50_layer4(nn.Module):
+    def __init__(self, num_classes=10):
+        super().__init__()
+        R = ResidualBlock
+        self.layer1 = nn.Sequential(nn.Conv2d(3, 64, 7, 2, 3), nn.BatchNorm2d(64), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1))
+        self.layer2 = nn.Sequential(R(64, 64, 256), R(256, 64, 256), R(256, 64, 256, True))
+        self.layer3 = nn.Sequential(R(256, 128, 512), R(512, 128, 512), R(512, 128, 512), R(512, 128, 512, True))
+        self.layer4 = nn.Sequential(R(512, 256, 1024), *[R(1024, 256, 1024) for _ in range(5)])
+        self.avgpool, self.fc = nn.AvgPool2d(2, 2), nn.Linear(1024, num_classes)
+        for m in self.modules():
+            if isinstance(m, (nn.Conv2d, nn.Linear)): nn.init.xavier_uniform_(m.weight)
+
+    def forward(self, x):
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.fc(self.avgpool(x).flatten(1))

@@ -1,0 +1,53 @@
+"""Korean identifiers as well as comments."""
+import torch
+from torch import nn
+
+
+def conv1x1(in_channels, out_channels, stride, padding):
+    return 합성곱(in_channels, out_channels, 1, stride, padding)
+
+
+def conv3x3(in_channels, out_channels, stride, padding):
+    return 합성곱(in_channels, out_channels, 3, stride, padding)
+
+
+def 합성곱(입력, 출력, 크기, 보폭, 여백):
+    """합성곱, 배치 정규화, ReLU"""
+    return nn.Sequential(nn.Conv2d(입력, 출력, 크기, 보폭, 여백), nn.BatchNorm2d(출력), nn.ReLU(inplace=True))
+
+
+class ResidualBlock(nn.Module):
+    def __init__(self, in_channels, middle_channels, out_channels, downsample=False):
+        super().__init__()
+        self.줄이기 = downsample
+        보폭 = 2 if self.줄이기 else 1
+        self.layer = nn.Sequential(
+            conv1x1(in_channels, middle_channels, 보폭, 0),
+            conv3x3(middle_channels, middle_channels, 1, 1),
+            conv1x1(middle_channels, out_channels, 1, 0),
+        )
+        if self.줄이기:
+            self.downsize = conv1x1(in_channels, out_channels, 2, 0)
+        else:
+            self.make_equal_channel = conv1x1(in_channels, out_channels, 1, 0)
+
+    def forward(self, x):
+        지름길 = self.downsize(x) if self.줄이기 else self.make_equal_channel(x)
+        return self.layer(x) + 지름길
+
+
+class ResNet50_layer4(nn.Module):
+    def __init__(self, num_classes=10):
+        super().__init__()
+        R = ResidualBlock
+        self.layer1 = nn.Sequential(nn.Conv2d(3, 64, 7, 2, 3), nn.BatchNorm2d(64), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1))
+        self.layer2 = nn.Sequential(R(64, 64, 256), R(256, 64, 256), R(256, 64, 256, True))
+        self.layer3 = nn.Sequential(R(256, 128, 512), R(512, 128, 512), R(512, 128, 512), R(512, 128, 512, True))
+        self.layer4 = nn.Sequential(R(512, 256, 1024), *[R(1024, 256, 1024) for _ in range(5)])
+        self.avgpool, self.fc = nn.AvgPool2d(2, 2), nn.Linear(1024, num_classes)
+        for m in self.modules():
+            if isinstance(m, (nn.Conv2d, nn.Linear)): nn.init.xavier_uniform_(m.weight)
+
+    def forward(self, x):
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.fc(self.avgpool(x).flatten(1))

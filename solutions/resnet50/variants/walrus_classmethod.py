@@ -1,0 +1,75 @@
+"""The layers are built by a class method of the block, with the walrus operator."""
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+def conv1x1(in_channels, out_channels, stride, padding):
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=stride, padding=padding),
+                         nn.BatchNorm2d(out_channels),
+                         nn.ReLU(inplace=True))
+
+
+def conv3x3(in_channels, out_channels, stride, padding):
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, kernel_size=3, stride=stride, padding=padding),
+                         nn.BatchNorm2d(out_channels),
+                         nn.ReLU(inplace=True))
+
+
+class ResidualBlock(nn.Module):
+    def __init__(self, in_channels, middle_channels, out_channels, downsample=False):
+        super(ResidualBlock, self).__init__()
+        self.downsample = downsample
+        # only the first conv differs between the two cases
+        first_stride = 2 if downsample else 1
+        self.layer = nn.Sequential(conv1x1(in_channels, middle_channels, first_stride, 0),
+                                   conv3x3(middle_channels, middle_channels, 1, 1),
+                                   conv1x1(middle_channels, out_channels, 1, 0))
+        if downsample:
+            self.downsize = conv1x1(in_channels, out_channels, 2, 0)
+        else:
+            self.make_equal_channel = conv1x1(in_channels, out_channels, 1, 0)
+
+    @classmethod
+    def chain(cls, in_channels, middle_channels, out_channels, n, downsample_last):
+        width = in_channels
+        blocks = []
+        while (left := n - len(blocks)) > 0:
+            blocks.append(cls(width, middle_channels, out_channels, downsample_last and left == 1))
+            width = out_channels
+        return nn.Sequential(*blocks)
+
+    def forward(self, x):
+        if self.downsample:
+            identity = self.downsize(x)
+        else:
+            identity = self.make_equal_channel(x)
+        out = self.layer(x) + identity
+        return out
+
+
+class ResNet50_layer4(nn.Module):
+    def __init__(self, num_classes=10):
+        super(ResNet50_layer4, self).__init__()
+        self.layer1 = nn.Sequential(nn.Conv2d(3, 64, kernel_size=7, stride=2, padding=3),
+                                    nn.BatchNorm2d(64),
+                                    nn.ReLU(inplace=True),
+                                    nn.MaxPool2d(kernel_size=3, stride=2, padding=1))
+        self.layer2 = ResidualBlock.chain(64, 64, 256, 3, True)
+        self.layer3 = ResidualBlock.chain(256, 128, 512, 4, True)
+        self.layer4 = ResidualBlock.chain(512, 256, 1024, 6, False)
+        self.avgpool = nn.AvgPool2d(2, stride=2)
+        self.fc = nn.Linear(1024, num_classes)
+
+        for m in self.modules():
+            if isinstance(m, (nn.Conv2d, nn.Linear)):
+                nn.init.xavier_uniform_(m.weight)
+
+    def forward(self, x):
+        x = self.layer1(x)
+        x = self.layer2(x)
+        x = self.layer3(x)
+        x = self.layer4(x)
+        x = self.avgpool(x)
+        x = x.reshape(x.shape[0], -1)
+        return self.fc(x)

@@ -1,0 +1,184 @@
+"""Hidden checks of vgg16: the same function as the solution, its gradients, dropout, initial weights."""
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from grader.checks import CheckFailed, check
+from grader.checks.architecture import expect_module, expect_shape
+from grader.checks.numerics import calibrate, expect_same_function, expect_same_gradient, give_weights, same
+from grader.checks.strategies import image_sizes, seeds, vgg_configs
+from grader.judge.student import call
+
+SMALL = [8, "M", 12, "M", 16, "M", 16, "M", 512, "M"]
+
+
+@check(
+    points=10,
+    hint="Convolution 3x3 with padding 1, BatchNorm2d if asked for, ReLU; MaxPool2d(2, 2) for 'M'. In this order.",
+    requires=["make_layers_shape"],
+)
+@given(cfg=vgg_configs(), batch_norm=st.booleans(), seed=seeds(), training=st.booleans(), data=st.data())
+def test_make_layers_function(student, reference, cfg, batch_norm, seed, training, data):
+    """make_layers computes the right function, for any cfg"""
+    size = data.draw(image_sizes(cfg.count("M")), label="image size")
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(3, 3, *size, generator=generator)
+    original = reference.make_layers(cfg, batch_norm=batch_norm)
+    calibrate(original, torch.randn(4, 3, 32, 32, generator=generator), seed)
+    mine = give_weights(student.make_layers(cfg, batch_norm=batch_norm), original)
+    expect_same_function(mine, original, [x], training=training)
+
+
+@check(points=4, hint="Do not cut the graph, and do not work in place on the input.", requires=["make_layers_function"])
+def test_make_layers_gradient(student, reference, context):
+    """make_layers has the right gradients"""
+    for batch_norm in (False, True):
+        original = calibrate(
+            reference.make_layers(SMALL, batch_norm=batch_norm), torch.randn(8, 3, 32, 32, generator=context.generator()), 1
+        )
+        mine = give_weights(student.make_layers(SMALL, batch_norm=batch_norm), original)
+        expect_same_gradient(mine, original, torch.randn(4, 3, 32, 32, generator=context.generator(1)), training=batch_norm)
+
+
+@check(points=4, hint="Read the cfg without changing it; every call makes new layers.", requires=["make_layers_shape"])
+def test_make_layers_calls(student):
+    """make_layers leaves its cfg alone, and two calls share nothing"""
+    called = call(student.make_layers, [5, "M", 7])
+    if called.mutated:
+        raise CheckFailed("make_layers changes the cfg it was given; the next call would get another one.")
+    first = expect_module(called.result, "make_layers(cfg)")
+    second = expect_module(student.make_layers([5, "M", 7]), "make_layers(cfg), called again,")
+    x = torch.ones(1, 3, 8, 8)
+    before = expect_shape(second(x), (1, 7, 4, 4), "make_layers(cfg), called again,")
+    first.load_state_dict({key: torch.zeros_like(value) for key, value in first.state_dict().items()})
+    after = expect_shape(second(x), (1, 7, 4, 4), "make_layers(cfg), called again,")
+    if not torch.equal(before, after):
+        raise CheckFailed("Two results of make_layers share their weights; make new layers in every call.")
+
+
+@check(
+    points=8,
+    hint="forward: features, flatten, classifier; in eval mode dropout does nothing. No softmax: the loss does that.",
+    requires=["vgg_shape"],
+)
+def test_vgg_function(student, reference, context):
+    """VGG computes the right function around any features"""
+    x = torch.randn(4, 3, 32, 32, generator=context.generator(2))
+    original = calibrate(reference.VGG(reference.make_layers(SMALL)), x, 3)
+    mine = give_weights(student.VGG(student.make_layers(SMALL)), original)
+    expect_same_function(mine, original, [x, x[:1], torch.randn(5, 3, 32, 32, generator=context.generator(3))])
+
+
+@check(points=4, hint="nn.Dropout() before each of the two linear layers, with its default p = 0.5.", requires=["vgg_function"])
+def test_vgg_dropout(student, reference, context):
+    """The classifier drops half of its inputs, twice, in train mode"""
+    # Weights under which the law of a logit is known: the first linear layer copies its input, batch norm over the batch
+    # maps {0, 2} to {-1, 1}, ReLU to {0, 1}, the second dropout to {0, 2}, and logit j copies unit j. So each logit is
+    # 2 with probability 1/4 and else 0; with one dropout fewer, or another p, the values or the frequencies are others.
+    classifier = reference.VGG(nn.Sequential()).classifier
+    with torch.no_grad():
+        for layer in classifier:
+            for parameter in layer.parameters():
+                parameter.zero_()
+        classifier[1].weight.copy_(torch.eye(512))
+        classifier[2].weight.fill_(1)
+        classifier[5].weight.copy_(torch.eye(10, 512))
+    model = student.VGG(student.make_layers(["M", "M", "M", "M", 512, "M"]))
+    mine = expect_module(model, "VGG(features)")
+    # The features give 1 everywhere: weight 0, bias 1.
+    features = {"features.4.weight": torch.zeros(512, 3, 3, 3), "features.4.bias": torch.ones(512)}
+    mine.load_state_dict(features | {f"classifier.{key}": value for key, value in classifier.state_dict().items()})
+    mine.train()
+    count = 512
+    images = torch.zeros(count, 3, 32, 32)
+    logits = torch.cat([expect_shape(mine(images, seed=context.seed + k), (count, 10), "VGG") for k in range(2)])
+    on = (logits - 2).abs() < 0.6  # batch statistics of 512 samples are off by some percent
+    off = logits.abs() < 0.01
+    if not (on | off).all():
+        raise CheckFailed("In train mode the classifier is not dropout, linear, batch norm, ReLU, dropout, linear.")
+    share = on.float().mean().item()
+    # 10,240 logits, each on with probability 1/4: standard deviation 0.004.
+    if abs(share - 0.25) > 0.05:
+        raise CheckFailed(
+            f"In train mode the two dropouts together let {share:.0%} of the signals through; a quarter is expected.",
+            expected="two dropouts with p = 0.5",
+        )
+
+
+@check(points=4, hint="Dropout and batch norm must follow model.train() and model.eval().", requires=["vgg_function"])
+def test_vgg_training(student, reference, context):
+    """In train mode every layer behaves as it should, and running statistics are kept"""
+    x = torch.randn(6, 3, 32, 32, generator=context.generator(4))
+    original = calibrate(reference.VGG(reference.make_layers(SMALL, batch_norm=True)), x, 5)
+    mine = give_weights(student.VGG(student.make_layers(SMALL, batch_norm=True)), original)
+    mine.train()
+    mine(x, seed=context.seed)
+    mine.eval()
+    first = expect_shape(mine(x), (6, 10), "VGG")
+    before = give_weights(mine, original)
+    before.eval()
+    second = expect_shape(before(x), (6, 10), "VGG")
+    original.eval()
+    with torch.no_grad():
+        expected = original(x)
+    if not same(second, expected):
+        raise CheckFailed("After train() and eval() the network computes something else under the same weights.")
+    if same(first, expected):
+        raise CheckFailed("A forward run in train mode leaves the running statistics of batch norm as they were.")
+
+
+@check(points=4, hint="Do not cut the graph in forward: no detach, no no_grad, no .data.", requires=["vgg_function"])
+def test_vgg_gradient(student, reference, context):
+    """VGG has the right gradients, at every parameter"""
+    x = torch.randn(4, 3, 32, 32, generator=context.generator(6))
+    original = calibrate(reference.VGG(reference.make_layers(SMALL)), x, 7)
+    mine = give_weights(student.VGG(student.make_layers(SMALL)), original)
+    expect_same_gradient(mine, original, x)
+
+
+@check(
+    points=6,
+    hint="For every Conv2d: n = kernel height * kernel width * out_channels, weight normal with std sqrt(2 / n), bias 0.",
+    requires=["vgg_shape"],
+)
+def test_vgg_init(student, reference, context):
+    """VGG initialises every convolution: weights normal with std sqrt(2 / n), biases 0"""
+    cfg = [96, "M", 192, "M", 64, "M", 160, "M", 512, "M"]
+    model = expect_module(student.VGG(student.make_layers(cfg)), "VGG(features)")
+    state = model.state_dict()
+    for key, original in reference.make_layers(cfg).state_dict().items():
+        value = state.get(f"features.{key}")
+        if not isinstance(value, torch.Tensor) or value.shape != original.shape:
+            raise CheckFailed(f"VGG(features) has no features.{key} of shape {tuple(original.shape)}.")
+        if key.endswith("bias"):
+            if value.any():
+                raise CheckFailed(f"features.{key} is not 0 after VGG(features).", expected="0")
+            continue
+        expected = (2 / (9 * len(value))) ** 0.5
+        actual = value.double().std().item()
+        # The standard error of a standard deviation of k normal numbers is std / sqrt(2 k): allow seven of them.
+        allowed = 7 * expected / (2 * value.numel()) ** 0.5
+        if abs(actual - expected) > allowed or abs(value.double().mean().item()) > 2 * allowed:
+            raise CheckFailed(
+                f"features.{key}: the weights have mean {value.mean():.4f} and std {actual:.4f}.",
+                expected=f"mean 0, std {expected:.4f}",
+                actual=f"mean {value.mean():.4f}, std {actual:.4f}",
+            )
+        beyond = (value.abs() > 2.5 * expected).double().mean().item()  # 1.24 % of a normal distribution
+        if not 0.004 < beyond < 0.024:
+            raise CheckFailed(f"features.{key}: the weights are not normally distributed.", expected="a normal distribution")
+
+
+@check(
+    points=6,
+    hint="vgg16() is VGG(make_layers(CFG)), batch norm off. Check CFG, number by number.",
+    requires=["vgg16_architecture", "vgg_function"],
+)
+def test_vgg16_function(student, context):
+    """vgg16() computes the same as the solution with the reference weights"""
+    original = context.trained_reference("vgg16")
+    mine = give_weights(student.vgg16(), original)
+    noise = torch.randn(2, 3, 32, 32, generator=context.generator(8))
+    expect_same_function(mine, original, [context.images(3), noise])

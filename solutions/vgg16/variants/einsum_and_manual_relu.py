@@ -1,0 +1,57 @@
+"""The 1x1 map is summed away with einsum, and ReLU is a product with (x > 0)."""
+
+import math
+
+import torch
+import torch.nn as nn
+
+cfg = [64, 64, 'M', 128, 128, 'M', 256, 256, 256, 'M', 512, 512, 512, 'M', 512, 512, 512, 'M']
+
+
+class MyReLU(nn.Module):
+    # 0보다 작은 값을 0으로
+    def forward(self, x):
+        return x * (x > 0)
+
+
+def make_layers(cfg, batch_norm=False):
+    layers = []
+    in_channels = 3
+    for v in cfg:
+        if v == 'M':
+            layers.append(nn.MaxPool2d(2, 2))
+        else:
+            layers.append(nn.Conv2d(in_channels, v, 3, padding=1))
+            if batch_norm:
+                layers.append(nn.BatchNorm2d(v))
+            layers.append(MyReLU())
+            in_channels = v
+    return nn.Sequential(*layers)
+
+
+class VGG(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.features = features
+        self.classifier = nn.Sequential(
+            nn.Dropout(),
+            nn.Linear(512, 512),
+            nn.BatchNorm1d(512),
+            MyReLU(),
+            nn.Dropout(),
+            nn.Linear(512, 10),
+        )
+        for m in self.modules():
+            if isinstance(m, nn.Conv2d):
+                n = m.kernel_size[0] * m.kernel_size[1] * m.out_channels
+                m.weight.data.normal_(0, math.sqrt(2. / n))
+                m.bias.data.zero_()
+
+    def forward(self, x):
+        x = self.features(x)
+        x = torch.einsum('nchw->nc', x)
+        return self.classifier(x)
+
+
+def vgg16():
+    return VGG(make_layers(cfg))
