@@ -10,7 +10,7 @@ endif
 READY = if [ -x $(BIN)/python ]; then $(BIN)/python -I -S grader/bootstrap.py --quiet; \
 	else $(PYTHON) grader/bootstrap.py --quiet; fi
 
-.PHONY: help setup check test lint format stubs train lock bench clean ready
+.PHONY: help setup check test bank lint format stubs train lock bench clean ready
 .DEFAULT_GOAL := help
 
 help: ## print this list
@@ -28,6 +28,9 @@ setup: ## make the environment .venv, or bring it up to date
 
 test: ready ## run the project's own tests: ARGS="-k protocol -x" goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
+
+bank: ready ## grade every wrong and every unusual right submission in solutions/; all verdicts must be right
+	@WHOLE_BANK=1 $(BIN)/python -m pytest -s tests/test_bank.py $(ARGS)
 
 lint: ready ## ruff (rules and format) and mypy
 	@$(BIN)/python -m ruff check

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import lzma
 import os
 import tarfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import platformdirs
@@ -184,11 +187,11 @@ def _from_archive(archive: Path, split: str) -> Dataset:
             with np.load(cached, allow_pickle=False) as arrays:
                 images, labels = torch.from_numpy(arrays["images"]), torch.from_numpy(arrays["labels"])
             return Dataset("CIFAR-10", images, labels, str(archive))
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             cached.unlink(missing_ok=True)  # cut short by a crash: decode again
     dataset = _from_images(_tar_entries(archive, split), archive, split)
     partial = cached.with_name(f"{cached.name}.{os.getpid()}.tmp")
-    with open(partial, "wb") as file:
+    with partial.open("wb") as file:
         np.savez(file, images=dataset.images.numpy(), labels=dataset.labels.numpy())
     partial.replace(cached)
     return dataset
@@ -205,7 +208,7 @@ def _tar_entries(archive: Path, split: str) -> Iterator[tuple[str, str, bytes]]:
                     file = tar.extractfile(member)
                     assert file is not None
                     yield parts[-2], parts[-1], file.read()
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError) as error:
         raise DataError(f"{archive} cannot be read as an archive ({error}). Fetch it again.") from error
 
 
@@ -228,7 +231,9 @@ def _from_images(entries: Iterable[tuple[str, str, bytes]], where: Path, split: 
         decoded.append((class_name, file_name, pixels))
     found = sorted({class_name for class_name, _, _ in decoded})
     if found != list(CLASSES):
-        raise DataError(f"{where}: expected the ten class folders {', '.join(CLASSES)}; found {', '.join(found) or 'none'}.")
+        raise DataError(
+            f"{where}: expected the ten class folders {', '.join(CLASSES)}; found {', '.join(found) or 'none'}."
+        )
     decoded.sort(key=lambda entry: entry[:2])
     images = torch.from_numpy(np.stack([pixels for _, _, pixels in decoded])).permute(0, 3, 1, 2).contiguous()
     labels = torch.tensor([CLASSES.index(class_name) for class_name, _, _ in decoded], dtype=torch.int64)

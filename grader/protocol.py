@@ -1,7 +1,7 @@
 """Frames between judge and worker: a msgpack header and raw tensor bytes, every size bounded before it is believed.
 
-A frame is 12 bytes (header length, payload length; big-endian u32 and u64), the header, then the bytes of its tensors one
-after the other. Both sides use this module; neither ever unpickles or evaluates what it is sent.
+A frame is 12 bytes (header length, payload length; big-endian u32 and u64), the header, then the bytes of its tensors
+one after the other. Both sides use this module; neither ever unpickles or evaluates what it is sent.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def send(
         raise ProtocolError(f"{(len(header) + size) / 1e6:,.0f} MB are too much for one message")
     stream.write(_PREFIX.pack(len(header), size) + header)
     for block in blocks:
-        stream.write(memoryview(block.numpy()))
+        stream.write(block.numpy().data)
     stream.flush()
 
 
@@ -100,8 +100,10 @@ def receive(stream: BinaryIO, from_handle: Callable[[Handle], object] | None = N
     header = _read(stream, header_size)
     try:
         frame = msgspec.msgpack.decode(header, type=Frame)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolError(f"unreadable header: {error}") from None
+    if len(frame.tensors) > MAX_NODES:
+        raise ProtocolError(f"{len(frame.tensors):,} tensors in one message")
     sizes = [_bytes_of(info) for info in frame.tensors]
     if sum(sizes) != payload_size:
         raise ProtocolError("tensor sizes do not add up to the payload")
@@ -133,10 +135,10 @@ def _bytes_of(info: TensorInfo) -> int:
     for extent in info.shape:
         if not 0 <= extent <= MAX_PAYLOAD:
             raise ProtocolError(f"no tensor has an extent of {extent}")
-        count *= extent
+        count *= max(extent, 1)  # strides are bounded, too: those of an empty tensor do not count its 0
         if count > MAX_PAYLOAD:
             raise ProtocolError("a tensor larger than any payload")
-    return count * DTYPES[info.dtype].itemsize
+    return 0 if 0 in info.shape else count * DTYPES[info.dtype].itemsize
 
 
 def _pack(

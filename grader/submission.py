@@ -52,22 +52,28 @@ def read(assignment: Assignment, path: Path | None = None) -> Submission:
     elif len(wanted) == 1:
         places = {wanted[0]: where}
     else:
-        raise SubmissionError(f"{assignment.name} consists of {', '.join(wanted)}: give the folder they are in, not {where}.")
+        raise SubmissionError(
+            f"{assignment.name} consists of {', '.join(wanted)}: give the folder they are in, not {where}."
+        )
     return Submission(where, {name: _content(place, name) for name, place in places.items()})
 
 
 def _content(place: Path, name: str) -> bytes:
     if not place.is_file():
-        others = sorted(file.name for file in place.parent.glob("*.py"))[:5] if place.parent.is_dir() else []
-        there = f" The folder has {', '.join(others)}: rename yours to {name}, or give it with its name." if others else ""
+        others = sorted(file.name for file in place.parent.glob("*.py") if file.is_file())[:5]
+        there = (
+            f" The folder has {', '.join(others)}: rename yours to {name}, or give it with its name." if others else ""
+        )
         raise SubmissionError(f"There is no file {place}.{there}")
     try:
-        with open(place, "rb") as file:
+        with place.open("rb") as file:
             content = file.read(MAX_FILE + 1)
     except OSError as error:
         raise SubmissionError(f"{place} cannot be read: {error.strerror}.") from None
     if len(content) > MAX_FILE:
-        raise SubmissionError(f"{place} is larger than {MAX_FILE >> 20} MB. Hand in source code only, no data or weights.")
+        raise SubmissionError(
+            f"{place} is larger than {MAX_FILE >> 20} MB. Hand in source code only, no data or weights."
+        )
     if not content.strip():
         raise SubmissionError(f"{place} is empty. Fetch the stub again, or restore your work.")
     return content

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -130,7 +131,7 @@ def batches(dataset: Dataset) -> Iterator[torch.Tensor]:
 
 def predict(model: nn.Module, dataset: Dataset, progress: Callable[[int, int], None]) -> torch.Tensor:
     """The classes that the trusted ``model`` predicts: uint8 (N,)."""
-    model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.eval().to(memory_format=torch.channels_last)
     predicted: list[torch.Tensor] = []
     threads = torch.get_num_threads()
     torch.set_num_threads(os.cpu_count() or 1)
@@ -179,5 +180,5 @@ def _stored(path: Path, key: str) -> torch.Tensor | None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return torch.from_numpy(arrays[key]) if key in arrays else None
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None

@@ -1,7 +1,7 @@
 """Architecture: shapes, parameter counts, state_dict keys.
 
-    y = student.vgg16()(torch.zeros(2, 3, 32, 32))
-    expect_shape(y, (2, 10), "vgg16() on a (2, 3, 32, 32) batch")
+y = student.vgg16()(torch.zeros(2, 3, 32, 32))
+expect_shape(y, (2, 10), "vgg16() on a (2, 3, 32, 32) batch")
 """
 
 from __future__ import annotations

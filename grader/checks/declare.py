@@ -50,9 +50,7 @@ def check(
         lines = (function.__doc__ or "").strip().splitlines()
         if not lines:
             raise TypeError(f"{name}: a check needs a docstring; its first line is what the student reads")
-        spec = CheckSpec(
-            name.removeprefix("test_"), lines[0].strip(), points, hint, tuple(requires), seconds
-        )
+        spec = CheckSpec(name.removeprefix("test_"), lines[0].strip(), points, hint, tuple(requires), seconds)
         setattr(function, ATTRIBUTE, spec)
         return function
 

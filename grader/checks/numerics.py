@@ -1,9 +1,9 @@
-"""Numerics: the same function as the reference under the same weights, forward and backward, and where it first differs.
+"""Numerics: the reference's function under the same weights, forward and backward, and where it first differs.
 
-    block = calibrate(reference.ResidualBlock(6, 2, 8), torch.randn(4, 6, 9, 9), seed=1)
-    mine = student.ResidualBlock(6, 2, 8)
-    give_weights(mine, block)
-    expect_same_function(mine, block, [torch.randn(2, 6, 9, 9)])
+block = calibrate(reference.ResidualBlock(6, 2, 8), torch.randn(4, 6, 9, 9), seed=1)
+mine = student.ResidualBlock(6, 2, 8)
+give_weights(mine, block)
+expect_same_function(mine, block, [torch.randn(2, 6, 9, 9)])
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ TOLERANCE = 1e-3
 def calibrate(module: nn.Module, x: torch.Tensor, seed: int) -> nn.Module:
     """Give ``module`` (in place) random weights under which every layer matters, and return it.
 
-    Convolutions and linear layers: normal, std sqrt(2 / fan_in) (He et al., 2015), biases normal with std 0.2; batch norm:
-    scale uniform in [0.5, 1.5], shift normal with std 0.3, running statistics those of one forward run on ``x``. With the
-    initial statistics (mean 0, variance 1) activations shrink or grow from layer to layer and mistakes drown.
+    Convolutions and linear layers: normal, std sqrt(2 / fan_in) (He et al., 2015), biases normal with std 0.2; batch
+    norm: scale uniform in [0.5, 1.5], shift normal with std 0.3, running statistics those of one forward run on ``x``.
+    With the initial statistics (mean 0, variance 1) activations shrink or grow from layer to layer and mistakes drown.
     """
     generator = torch.Generator().manual_seed(seed)
     norms = []
@@ -102,7 +102,7 @@ def expect_same_function(
 ) -> None:
     """Both give the same output on every input, twice, and the student's leaves the input as it is.
 
-    With ``training`` both run in train mode (so no random layers), and their batch-norm statistics must agree afterwards.
+    With ``training`` both run in train mode (so no random layers), and their batch-norm statistics must then agree.
 
     Raises:
         CheckFailed: naming the first module whose output differs.
@@ -162,8 +162,10 @@ def expect_same_gradient(student: Remote, reference: nn.Module, x: torch.Tensor,
 def same(actual: Any, expected: torch.Tensor) -> bool:
     """Whether ``actual`` is a tensor equal to ``expected`` within `TOLERANCE`.
 
-    >>> same(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.00001])), same(torch.tensor([1.0]), torch.tensor([float("nan")]))
-    (True, False)
+    >>> same(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.00001]))
+    True
+    >>> same(torch.tensor([1.0]), torch.tensor([float("nan")]))
+    False
     """
     if not isinstance(actual, torch.Tensor) or actual.shape != expected.shape or not actual.is_floating_point():
         return False
@@ -171,7 +173,7 @@ def same(actual: Any, expected: torch.Tensor) -> bool:
 
 
 def difference(actual: torch.Tensor, expected: torch.Tensor) -> float:
-    """The largest difference, in units of the expected values' standard deviation (at least 1e-6); nan counts as inf."""
+    """The largest difference, in standard deviations of the expected values (at least 1e-6); nan counts as inf."""
     if expected.numel() == 0:
         return 0.0
     scale = max(expected.double().std(correction=0).item(), 1e-6 * (1 + expected.abs().max().item()))
@@ -196,7 +198,9 @@ def first_difference(student: Remote, reference: nn.Module, x: torch.Tensor) -> 
             continue
         if other.output_shape != step.output_shape:
             sentence = f"{other.name} ({other.type}) turns {other.input_shape} into {other.output_shape}"
-            return _with_hyper_parameters(student, reference, step.name, sentence, step.output_shape, other.output_shape)
+            return _with_hyper_parameters(
+                student, reference, step.name, sentence, step.output_shape, other.output_shape
+            )
         if not same(other.output, step.output):
             sentence = f"{other.name} ({other.type}) is the first module whose output differs"
             return _with_hyper_parameters(student, reference, step.name, sentence, "", "")

@@ -29,9 +29,9 @@ def expect_unused(source: str, forbidden: Iterable[str]) -> None:
 def uses(source: str, forbidden: list[str]) -> list[tuple[int, str]]:
     """(line, forbidden name) for every use, in the order of the lines.
 
-    Follows ``import a.b``, ``import a.b as c``, ``from a import b as c``, assignments of these to names, attributes,
-    ``getattr`` with a literal, ``__import__``, ``import_module`` and literals in ``exec``/``eval``. Code that will not
-    parse uses nothing: the import check has said so.
+    Follows ``import a.b``, ``import a.b as c``, ``from a import b as c``, ``from a import *``, assignments of these to
+    names, attributes, ``getattr`` with a literal, ``__import__``, ``import_module`` and literals in ``exec``/``eval``.
+    Code that will not parse uses nothing: the import check has said so.
     """
     try:
         tree = ast.parse(source)
@@ -45,23 +45,26 @@ def uses(source: str, forbidden: list[str]) -> list[tuple[int, str]]:
             if dotted == name or dotted.startswith(name + "."):
                 found.add((line, name))
 
-    for node in _in_order(tree):
+    for node in [*_in_order(tree)] * 2:  # twice: a function may use what is imported below it
         if isinstance(node, ast.Import):
             for alias in node.names:
-                aliases[alias.asname or alias.name.split(".")[0]] = alias.name if alias.asname else alias.name.split(".")[0]
+                top = alias.name.split(".")[0]
+                aliases[alias.asname or top] = alias.name if alias.asname else top
                 note(node.lineno, alias.name)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             for alias in node.names:
-                dotted = f"{node.module}.{alias.name}"
-                aliases[alias.asname or alias.name] = dotted
-                note(node.lineno, dotted)
+                aliases[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+                note(node.lineno, f"{node.module}.{alias.name}")
                 if alias.name == "*":
                     note(node.lineno, node.module)
+                    inner = [name[len(node.module) + 1 :] for name in forbidden if name.startswith(f"{node.module}.")]
+                    aliases |= {name.split(".")[0]: f"{node.module}.{name.split('.')[0]}" for name in inner}
         elif isinstance(node, ast.Assign):
             dotted = _dotted(node.value, aliases)
-            for target in node.targets:
-                if dotted and isinstance(target, ast.Name):
-                    aliases[target.id] = dotted
+            for name in [target.id for target in node.targets if isinstance(target, ast.Name)]:
+                aliases.pop(name, None)
+                if dotted:
+                    aliases[name] = dotted
         if isinstance(node, (ast.Attribute, ast.Call, ast.Name)):
             note(node.lineno, _dotted(node, aliases) or "")
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("exec", "eval"):
@@ -73,24 +76,34 @@ def uses(source: str, forbidden: list[str]) -> list[tuple[int, str]]:
 
 
 def _in_order(tree: ast.AST) -> Iterator[ast.AST]:
-    yield tree
-    for child in ast.iter_child_nodes(tree):
-        yield from _in_order(child)
+    waiting = [tree]  # a long sum is nested more deeply than Python recurses
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(reversed([*ast.iter_child_nodes(node)]))
 
 
 def _dotted(node: ast.AST, aliases: dict[str, str]) -> str | None:
     """The dotted name that ``node`` stands for, as far as the text tells."""
+    attributes: list[str] = []
+    while isinstance(node, ast.Attribute):
+        attributes.insert(0, node.attr)
+        node = node.value
+    owner = None
     if isinstance(node, ast.Name):
-        return aliases.get(node.id)
-    if isinstance(node, ast.Attribute):
-        owner = _dotted(node.value, aliases)
-        return f"{owner}.{node.attr}" if owner else None
-    if isinstance(node, ast.Call):
-        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-        literals = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
-        if name in ("__import__", "import_module") and literals:
-            return literals[0]
-        if name == "getattr" and len(node.args) >= 2 and literals:
-            owner = _dotted(node.args[0], aliases)
-            return f"{owner}.{literals[0]}" if owner else None
-    return None
+        owner = aliases.get(node.id)
+    elif isinstance(node, ast.Call):
+        function = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        if function in ("__import__", "import_module"):
+            given = [_literal(value) for value in (*node.args, *(keyword.value for keyword in node.keywords))]
+            name, package = (*filter(None, given), "", "")[:2]
+            owner = f"{package}{name}" if name.startswith(".") else name
+        elif function == "getattr" and len(node.args) >= 2:
+            inner, name = _dotted(node.args[0], aliases), _literal(node.args[1])
+            owner = f"{inner}.{name}" if inner and name else None
+    return ".".join([owner, *attributes]) if owner else None
+
+
+def _literal(node: ast.AST) -> str:
+    """The text of a string literal; "" of anything else."""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""

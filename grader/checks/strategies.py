@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 def vgg_configs(max_convolutions: int = 4, max_pools: int = 3) -> st.SearchStrategy[list[Any]]:
     """Configurations for make_layers: widths 1 to 9 and "M" in any order, at least one width."""
     items = st.lists(st.one_of(st.integers(1, 9), st.just("M")), min_size=1, max_size=max_convolutions + max_pools)
-    return items.filter(
-        lambda cfg: cfg.count("M") <= max_pools and 1 <= len(cfg) - cfg.count("M") <= max_convolutions
-    )
+    return items.filter(lambda cfg: cfg.count("M") <= max_pools and 1 <= len(cfg) - cfg.count("M") <= max_convolutions)
 
 
 def image_sizes(pools: int, most: int = 13) -> st.SearchStrategy[tuple[int, int]]:

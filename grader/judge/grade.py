@@ -20,7 +20,15 @@ from grader.result import CheckDetail, Result, Status, Summary, TestResult
 from grader.submission import Submission
 
 # Where several things went wrong, the submission has the status that explains most.
-_MOST_TELLING: tuple[Status, ...] = ("timeout", "out_of_memory", "crashed", "error", "failed", "not_attempted", "blocked")
+_MOST_TELLING: tuple[Status, ...] = (
+    "timeout",
+    "out_of_memory",
+    "crashed",
+    "error",
+    "failed",
+    "not_attempted",
+    "blocked",
+)
 MAX_TEXT = 4_000  # characters of anything a submission can make longer
 
 
@@ -32,6 +40,7 @@ def grade(
     data: Path | None = None,
     exact: bool = False,
     seed: int | None = None,
+    fail_fast: bool = False,
     announce: Callable[[str, int, int], None] = lambda title, done, total: None,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Result:
@@ -41,8 +50,9 @@ def grade(
         workers: starts the processes that run the student's code.
         data: see `datasets.find`.
         exact: accuracy on every image.
-        seed: of the checks' random choices; by default it follows from the submission's content, so that grading the same
-            file twice gives the same result.
+        seed: of the checks' random choices; by default it follows from the submission's content, so that grading the
+            same file twice gives the same result.
+        fail_fast: run no further check after one that did not pass; enough to know whether it gets full points.
         announce: told (title, checks done, checks in all) before each check.
         progress: told (what, done, total) during long steps.
 
@@ -68,11 +78,12 @@ def grade(
     session = Session(workers, submission.files, import_seconds=limits.import_seconds)
     context = Context(assignment, submission, dataset, chosen, exact, progress)
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the checks' computations are small; threads that wait for a busy core cost more than they give
+    # The checks' computations are small; threads that wait for a busy core cost more than they give.
+    torch.set_num_threads(1)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            plugin = run_checks(session, context, announce)
+            plugin = run_checks(session, context, announce, fail_fast)
     finally:
         session.close()
         torch.set_num_threads(threads)

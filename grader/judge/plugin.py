@@ -48,7 +48,10 @@ class Outcome:
 class JudgePlugin:
     """Give it to ``pytest.main``; afterwards `outcomes` holds every check's `Outcome`, in the order of the files."""
 
-    def __init__(self, session: Session, context: Context, announce: Callable[[str, int, int], None]) -> None:
+    def __init__(
+        self, session: Session, context: Context, announce: Callable[[str, int, int], None], fail_fast: bool = False
+    ) -> None:
+        self.fail_fast = fail_fast
         self.session, self.surroundings, self.announce = session, context, announce
         self.outcomes: dict[str, Outcome] = {}
         self.broken: list[str] = []
@@ -119,6 +122,9 @@ class JudgePlugin:
             outcome.message = f"Not run: first {names}." if names else "Not run: your file cannot be imported."
             outcome.facts = {"waits_for": waiting}
             return
+        if self.fail_fast and any(done.status not in ("passed", "blocked") for done in self.outcomes.values()):
+            outcome.message = "Not run: an earlier check did not pass."
+            return
         limits = self.surroundings.assignment.settings.limits
         try:
             self.session.begin(spec.seconds or limits.check_seconds)
@@ -133,7 +139,7 @@ class JudgePlugin:
             pytest.exit(str(error))
         self.surroundings.note, self.surroundings.facts = "", {}
         if hasattr(function, "hypothesis"):
-            function = hypothesis.seed(self.surroundings.seed)(_settings()(function))
+            function = hypothesis.seed(self.surroundings.seed)(function)
         try:
             function(**arguments)
             outcome.status, outcome.message = "passed", self.surroundings.note
@@ -157,15 +163,19 @@ class JudgePlugin:
                 outcome.frames = [str(frame) for frame in error.frames]
         elif isinstance(error, hypothesis.errors.Flaky):
             outcome.status = "failed"
-            outcome.message = "The same call gave different outcomes: the code keeps state, or is random where it may not be."
+            outcome.message = (
+                "The same call gave different outcomes: the code keeps state, or is random where it may not be."
+            )
         else:
             outcome.status = "error"
             outcome.message = "This check broke by itself; that is not your code's fault. Tell your instructor."
             self.broken.append(f"{outcome.spec.name}:\n{''.join(traceback.format_exception(error))}")
 
 
-def run_checks(session: Session, context: Context, announce: Callable[[str, int, int], None]) -> JudgePlugin:
-    """Run all checks of ``context.assignment`` through pytest.
+def run_checks(
+    session: Session, context: Context, announce: Callable[[str, int, int], None], fail_fast: bool = False
+) -> JudgePlugin:
+    """Run all checks of ``context.assignment`` through pytest; with ``fail_fast`` only up to the first that fails.
 
     Raises:
         BrokenCheck: a check file cannot be read, or the checks contradict each other or assignment.toml.
@@ -173,17 +183,23 @@ def run_checks(session: Session, context: Context, announce: Callable[[str, int,
         WorkerStartError: no worker can be started.
         KeyboardInterrupt: Ctrl-C, or what a signal handler raised.
     """
-    plugin = JudgePlugin(session, context, announce)
+    plugin = JudgePlugin(session, context, announce, fail_fast)
     folders = [str(folder) for folder in context.assignment.check_folders]
     if not folders:
         raise BrokenCheck(f"{context.assignment.name} has no checks ({context.assignment.folder / 'checks'}).")
-    arguments = ["-s", "-c", os.devnull, f"--rootdir={context.assignment.folder}", "--import-mode=importlib"]
+    # pytest names a check file's module by its path from rootdir; from the very root that is a name of its own. Else the
+    # second assignment with a checks/test_architecture.py would be given the first one's.
+    home = context.assignment.folder
+    arguments = ["-s", "-c", os.devnull, f"--rootdir={home.anchor}", f"--confcutdir={home}", "--import-mode=importlib"]
     arguments += [part for name in _UNUSED for part in ("-p", f"no:{name}")]
     autoload = os.environ.get(_AUTOLOAD)
     os.environ[_AUTOLOAD] = "1"
+    profile = hypothesis.settings.get_current_profile_name()
+    hypothesis.settings.load_profile("grader")
     try:
         status = pytest.main([*arguments, *folders], plugins=[plugin])
     finally:
+        hypothesis.settings.load_profile(profile)
         if autoload is None:
             del os.environ[_AUTOLOAD]
         else:
@@ -198,20 +214,32 @@ def run_checks(session: Session, context: Context, announce: Callable[[str, int,
 
 
 # pytest's own plug-ins that have no part in grading: it prints nothing, stores nothing, captures nothing.
-_UNUSED = ("terminal", "cacheprovider", "warnings", "faulthandler", "logging", "doctest", "junitxml", "unraisableexception",
-           "threadexception")
+_UNUSED = (
+    "terminal",
+    "cacheprovider",
+    "warnings",
+    "faulthandler",
+    "logging",
+    "doctest",
+    "junitxml",
+    "unraisableexception",
+    "threadexception",
+)
 _AUTOLOAD = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
 
 
-def _settings() -> hypothesis.settings:
-    return hypothesis.settings(
-        database=None,
-        deadline=None,
-        print_blob=False,
-        report_multiple_bugs=False,
-        suppress_health_check=list(hypothesis.HealthCheck),
-        max_examples=25,
-    )
+# How properties are tried: the same examples for the same seed, nothing kept between runs. A check may say otherwise
+# for itself with hypothesis.settings. pytest imports a check file once per process, and with it these settings.
+hypothesis.settings.register_profile(
+    "grader",
+    database=None,
+    deadline=None,
+    print_blob=False,
+    report_multiple_bugs=False,
+    phases=[phase for phase in hypothesis.Phase if phase is not hypothesis.Phase.explain],  # nobody reads what it finds
+    suppress_health_check=list(hypothesis.HealthCheck),
+    max_examples=25,
+)
 
 
 def _by_prerequisites(requires: dict[str, Iterable[str]]) -> list[str]:

@@ -26,11 +26,14 @@ class Session:
     gets a fresh worker.
     """
 
-    def __init__(self, workers: Workers, files: dict[str, bytes], *, threads: int = 1, import_seconds: float = 60) -> None:
+    def __init__(
+        self, workers: Workers, files: dict[str, bytes], *, threads: int = 1, import_seconds: float = 60
+    ) -> None:
         self.workers, self.files = workers, files
         self.file = next(iter(files))
         self.threads, self.import_seconds = threads, import_seconds
         self.printed = ""
+        self.kept: dict[str, Any] = {}  # objects in the worker that outlive a check, by name; gone with the worker
         self._worker: Worker | None = None
         self._lost: WorkerLost | None = None
         self._number = 0
@@ -45,11 +48,12 @@ class Session:
         """
         self._lost = None
         if self._worker is None:
+            self.kept.clear()
             self._worker = self.workers.start(self.files)
             self._import()
         else:
             self._deadline(seconds)
-            self.request("release", "tidying up")
+            self.request("release", "Tidying up", keep=list(self.kept.values()))
         self._printed_before = self._worker.printed_total
         self._deadline(seconds)
 
@@ -68,7 +72,9 @@ class Session:
             self._worker.kill()
             self._worker = None
 
-    def request(self, kind: str, doing: str, read: Callable[[Any], Answer] = lambda value: value, **body: Any) -> Answer:
+    def request(
+        self, kind: str, doing: str, read: Callable[[Any], Answer] = lambda value: value, **body: Any
+    ) -> Answer:
         """Send one request and wait for its answer; ``doing`` describes it in the student's terms.
 
         ``read`` takes the answer apart; where it cannot, the worker talks nonsense.
@@ -125,7 +131,9 @@ class Session:
         self.printed = worker.printed()
         self._worker = None
         if worker.reason == "timeout":
-            lost = WorkerLost("timeout", f"{doing} did not finish within {self._seconds:g} s. Is there an endless loop?")
+            lost = WorkerLost(
+                "timeout", f"{doing} did not finish within {self._seconds:g} s. Is there an endless loop?"
+            )
         elif worker.reason == "out_of_memory":
             limit = worker.memory_limit_mb
             lost = WorkerLost("out_of_memory", f"{doing} used more than {limit:,} MB of memory and was ended.")

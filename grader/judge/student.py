@@ -1,7 +1,8 @@
 """What a check sees of the student's code: `Student` and `Remote` stand for the module and its objects in the worker.
 
-They read like the real thing: ``student.vgg16()`` builds the model in the worker, ``model(x)`` sends x there and returns
-the logits. What comes back is data (tensors, numbers, strings, lists, tuples, dictionaries of these) or another `Remote`.
+They read like the real thing: ``student.vgg16()`` builds the model in the worker, ``model(x)`` sends x there and
+returns the logits. What comes back is data (tensors, numbers, strings, lists, tuples, dictionaries of these) or another
+`Remote`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from grader.protocol import Handle
 from grader.tracing import Layer, Step
 
 Described = TypeVar("Described")
+# What Python, and hypothesis when it prints arguments (`_repr_pretty_`), ask of every object is not the student's.
+_PYTHON = ("__", "_repr_")
 
 
 def expression(value: object) -> str:
@@ -31,6 +34,9 @@ def expression(value: object) -> str:
         return f"tensor of shape {tuple(value.shape)}"
     if isinstance(value, list):
         return "[" + ", ".join(map(expression, value)) + "]"
+    if isinstance(value, dict):
+        shown = [f"{key!r}: {expression(item)}" for key, item in list(value.items())[:2]]
+        return "{" + ", ".join(shown + ["..."] * (len(value) > 2)) + "}"
     if isinstance(value, tuple):
         return "(" + ", ".join(map(expression, value)) + ("," if len(value) == 1 else "") + ")"
     if isinstance(value, dict):
@@ -56,7 +62,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Gradients:
-    """Of <model(x), cotangent>: the output, the gradient at the input, and those of the parameters (None: no gradient)."""
+    """Of <model(x), cotangent>: the output, the gradient at the input, and the parameters' gradients (None: none)."""
 
     output: torch.Tensor
     input: torch.Tensor | None
@@ -73,7 +79,7 @@ class Path:
         return self._written
 
     def __getattr__(self, name: str) -> Path:
-        if name.startswith("__"):
+        if name.startswith(_PYTHON):
             raise AttributeError(name)
         return Path(self._session, self._target, f"{self._path}.{name}", f"{self._written}.{name}")
 
@@ -131,7 +137,7 @@ class Remote:
         return self._written
 
     def __getattr__(self, name: str) -> Path:
-        if name.startswith("__"):
+        if name.startswith(_PYTHON):
             raise AttributeError(name)
         return Path(self._session, self, name, f"{self._written}.{name}")
 
@@ -168,7 +174,7 @@ class Remote:
         )
 
     def buffers(self) -> list[Parameter]:
-        """The buffers of an nn.Module (running statistics and the like), in its order."""
+        """The buffers of an nn.Module that its state_dict holds (running statistics and the like), in its order."""
         return self._describe(
             lambda answer: [
                 Parameter(str(name), _shape(shape), str(dtype).removeprefix("torch."), False)
@@ -225,9 +231,19 @@ class Student:
         self._session = session
 
     def __getattr__(self, name: str) -> Path:
-        if name.startswith("__") or name == "pytestmark":
+        if name.startswith(_PYTHON) or name == "pytestmark":
             raise AttributeError(name)
         return Path(self._session, None, name, name)
+
+    def once(self, name: str) -> Any:
+        """What ``name()`` returns, built once for all checks that ask here: for what does not depend on weights."""
+        kept = self._session.kept
+        if name not in kept:
+            built = getattr(self, name)()
+            if not isinstance(built, Remote):
+                return built
+            kept[name] = built
+        return kept[name]
 
 
 def localise(session: Session, value: Any, written: str) -> Any:

@@ -129,7 +129,7 @@ class Worker:
 
 
 class Template:
-    """A process that has imported torch and forks workers. Starting it returns at once; the import goes on meanwhile."""
+    """A process that has imported torch and forks workers. Starting it returns at once; torch is imported meanwhile."""
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
@@ -153,9 +153,7 @@ class Template:
         output_read, output_write = os.pipe()
         name = os.fsencode(folder)
         try:
-            socket.send_fds(
-                self.control, [REQUEST.pack(b"F", memory_mb, len(name))], [theirs.fileno(), output_write]
-            )
+            socket.send_fds(self.control, [REQUEST.pack(b"F", memory_mb, len(name))], [theirs.fileno(), output_write])
             self.control.sendall(name)
             (pid,) = REPLY.unpack(_exactly(self.control, REPLY.size))
             process = psutil.Process(pid)
@@ -170,7 +168,7 @@ class Template:
             theirs.close()
             os.close(output_write)
         reader, writer = _streams(channel)
-        return Worker(process, reader, writer, channel, open(output_read, "rb", 0), folder, memory_mb, self)
+        return Worker(process, reader, writer, channel, os.fdopen(output_read, "rb", 0), folder, memory_mb, self)
 
     def wait_for(self, pid: int) -> int | None:
         """The exit code (or minus the signal) of a worker that was killed or has ended."""
@@ -246,7 +244,9 @@ class Workers:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         incoming, outgoing = cast(BinaryIO, process.stdout), cast(BinaryIO, process.stdin)
         output = cast(BinaryIO, process.stderr)
         return Worker(psutil.Process(process.pid), incoming, outgoing, None, output, folder, self.memory_mb, process)

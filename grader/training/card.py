@@ -17,7 +17,8 @@ def draw_history(history: list[dict[str, float]], path: Path, title: str) -> Non
     for axes, key, label in ((upper, "loss", "cross entropy"), (lower, "accuracy", "accuracy (training batches)")):
         chunks = [history[start : start + 100] for start in range(0, len(history), 100)]
         axes.plot(
-            [chunk[-1]["step"] for chunk in chunks], [sum(entry[key] for entry in chunk) / len(chunk) for chunk in chunks]
+            [chunk[-1]["step"] for chunk in chunks],
+            [sum(entry[key] for entry in chunk) / len(chunk) for chunk in chunks],
         )
         axes.set_ylabel(label)
         axes.grid(alpha=0.3)
@@ -32,19 +33,21 @@ def write_card(
     """Write MODEL_CARD.md beside the checkpoint: what it is, how it was trained, what it reaches."""
     assert assignment.settings.checkpoint is not None
     stages = "\n".join(
-        f"| {number} | {stage.epochs:g} | {stage.width:g} | {stage.size} x {stage.size} | {stage.lr[0]:g} to {stage.lr[1]:g} |"
+        f"| {number} | {stage.epochs:g} | {stage.width:g} | {stage.size} x {stage.size} "
+        f"| {stage.lr[0]:g} to {stage.lr[1]:g} |"
         for number, stage in enumerate(recipe.stage, 1)
     )
+    part = {"CIFAR-10": "test set", "digits": "held out"}
     reached = "\n".join(
-        f"| {name}, {'test set' if name == 'CIFAR-10' else 'held out'} | {correct:,} of {total:,} | {correct / total:.2%} |"
+        f"| {name}, {part[name]} | {correct:,} of {total:,} | {correct / total:.2%} |"
         for name, (correct, total) in found.items()
     )
     notes = []
     if any(stage.width != 1 for stage in recipe.stage):
         notes.append(
-            "Stages of width below 1 train the same network with that share of the channels. It is then widened without a "
-            "change of function: every channel is doubled, and each consumer splits its weight between the two copies in a "
-            "random proportion (Net2WiderNet; Chen, Goodfellow, Shlens, 2016)."
+            "Stages of width below 1 train the same network with that share of the channels. It is then widened "
+            "without a change of function: every channel is doubled, and each consumer splits its weight between the "
+            "two copies in a random proportion (Net2WiderNet; Chen, Goodfellow, Shlens, 2016)."
         )
     if any(stage.size != 32 for stage in recipe.stage):
         notes.append("On images smaller than 32 x 32 the last pooling is left out.")
@@ -66,16 +69,16 @@ Reference weights for {assignment.settings.title}: fp16 safetensors, loaded in f
 
 ## Data
 
-CIFAR-10 (Krizhevsky, 2009; 50,000 training images) and scikit-learn's digits (1,347 of 1,797; 450 are held out), the latter
-as 3 x 32 x 32 images by bilinear upsampling. Both have ten classes, and the same ten logits serve both. Of the
-{recipe.batch_size} images of a batch {share} are digits. CIFAR-10 was read from JPEG files (quality 75), so the accuracy on
-the original arrays may differ by some tenths of a percent.
+CIFAR-10 (Krizhevsky, 2009; 50,000 training images) and scikit-learn's digits (1,347 of 1,797; 450 are held out), the
+latter as 3 x 32 x 32 images by bilinear upsampling. Both have ten classes, and the same ten logits serve both. Of the
+{recipe.batch_size} images of a batch {share} are digits. CIFAR-10 was read from JPEG files (quality 75), so the
+accuracy on the original arrays may differ by some tenths of a percent.
 
 ## Recipe
 
-Cross entropy with label smoothing {recipe.label_smoothing:g}; SGD with Nesterov momentum {recipe.momentum:g}, weight decay {recipe.weight_decay:g}
-on weight matrices and kernels; He-normal initial weights; images shifted by up to 4 pixels (border reflected), CIFAR-10
-also mirrored. Seed {recipe.seed}. The learning rate runs linearly in each stage:
+Cross entropy with label smoothing {recipe.label_smoothing:g}; SGD with Nesterov momentum {recipe.momentum:g}, weight
+decay {recipe.weight_decay:g} on weight matrices and kernels; He-normal initial weights; images shifted by up to 4
+pixels (border reflected), CIFAR-10 also mirrored. Seed {recipe.seed}. The learning rate runs linearly in each stage:
 
 | stage | epochs | width | images | learning rate |
 |---|---|---|---|---|
@@ -84,7 +87,8 @@ also mirrored. Seed {recipe.seed}. The learning rate runs linearly in each stage
 {" ".join(notes)}
 
 It took {seconds / 3600:.1f} hours on one or two CPU cores, shared with other work. The test images took no part in
-training and in no choice of weights: the last step's are published. To train it again: `make train A={assignment.name} DATA=...`.
+training and in no choice of weights: the last step's are published. To train it again:
+`make train A={assignment.name} DATA=...`.
 
 ![loss and accuracy](training.png)
 """

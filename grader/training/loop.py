@@ -68,8 +68,10 @@ class Trainer:
             Interrupted: SIGINT or SIGTERM came; the state is saved and the next run continues from it.
         """
         stop: list[int] = []
-        previous = {number: signal.signal(number, lambda received, _: stop.append(received)) for number in
-                    (signal.SIGINT, signal.SIGTERM)}
+        previous = {
+            number: signal.signal(number, lambda received, _: stop.append(received))
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
         saved = time.monotonic()
         try:
             while not self.finished:
@@ -86,7 +88,9 @@ class Trainer:
                     self._save()
                     saved = now
                 if stop:
-                    raise Interrupted(f"Stopped at step {self.step:,} of {self.total_steps:,}; run it again to continue.")
+                    raise Interrupted(
+                        f"Stopped at step {self.step:,} of {self.total_steps:,}; run it again to continue."
+                    )
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
@@ -163,12 +167,13 @@ class Trainer:
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-                if self.recipe.identity_shortcuts and "make_equal_channel" in name:
-                    if module.in_channels == module.out_channels:
-                        nn.init.dirac_(module.weight)
+                shortcut = self.recipe.identity_shortcuts and "make_equal_channel" in name
+                if shortcut and module.in_channels == module.out_channels:
+                    nn.init.dirac_(module.weight)
             if isinstance(module, nn.Dropout) and self.recipe.dropout is not None:
                 module.p = self.recipe.dropout
-        return model.to(memory_format=torch.channels_last)
+        trained: nn.Module = model.to(memory_format=torch.channels_last)
+        return trained
 
     def _optimizer(self) -> torch.optim.SGD:
         decayed = [parameter for parameter in self.model.parameters() if parameter.dim() > 1]
@@ -187,12 +192,13 @@ class Trainer:
             "step": self.step_in_stage,
             "seconds": self.seconds,
         }
-        partial = self.folder / f"state.pt.{os.getpid()}"
-        torch.save(state, partial)
-        partial.replace(self.folder / "state.pt")
+        # The history first: where a crash comes between the two, _restore leaves out what the state does not know of.
         history = self.folder / f"history.json.{os.getpid()}"
         history.write_text(json.dumps(self.history))
         history.replace(self.folder / "history.json")
+        partial = self.folder / f"state.pt.{os.getpid()}"
+        torch.save(state, partial)
+        partial.replace(self.folder / "state.pt")
 
     def _restore(self) -> None:
         path = self.folder / "state.pt"

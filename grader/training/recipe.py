@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
+
+Count = Annotated[int, Meta(ge=1)]
+Share = Annotated[float, Meta(ge=0, lt=1)]
 
 
 class Stage(msgspec.Struct, forbid_unknown_fields=True):
     """One stretch of training: the learning rate runs linearly from ``lr[0]`` to ``lr[1]``."""
 
-    epochs: float
+    epochs: Annotated[float, Meta(gt=0, le=10_000)]
     lr: tuple[float, float]
-    width: float = 1.0
-    size: int = 32
+    width: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    size: Annotated[int, Meta(ge=1, le=32)] = 32
 
 
 class Recipe(msgspec.Struct, forbid_unknown_fields=True):
@@ -21,15 +26,19 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True):
 
     build: str
     seed: int
-    batch_size: int
-    digits_per_batch: int
+    batch_size: Count
+    digits_per_batch: Annotated[int, Meta(ge=0)]
     weight_decay: float
-    label_smoothing: float
-    stage: list[Stage]
-    momentum: float = 0.9
-    dropout: float | None = None
+    label_smoothing: Share
+    stage: Annotated[list[Stage], Meta(min_length=1)]
+    momentum: Share = 0.9
+    dropout: Share | None = None
     batch_norm_in_features: bool = False
     identity_shortcuts: bool = False
+
+    def __post_init__(self) -> None:
+        if self.digits_per_batch >= self.batch_size:
+            raise ValueError("digits_per_batch must be less than batch_size")
 
 
 class RecipeError(Exception):
@@ -40,11 +49,13 @@ def read_recipe(path: Path) -> Recipe:
     """Read and validate ``path``.
 
     Raises:
-        RecipeError: it is missing, not TOML, or a key is unknown, missing or of the wrong type.
+        RecipeError: it is missing, not TOML, or a key is unknown, missing or has a wrong value.
     """
     try:
         return msgspec.toml.decode(path.read_bytes(), type=Recipe)
     except FileNotFoundError:
         raise RecipeError(f"No recipe at {path}: this assignment has no reference checkpoint to train.") from None
-    except msgspec.DecodeError as error:
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read: {error.strerror}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: {error}") from error

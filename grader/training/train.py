@@ -26,7 +26,9 @@ from grader.training.widths import fold_batch_norm
 REPORT_EVERY = 20.0  # seconds between two lines of progress
 
 
-def train(assignment: Assignment, data: Path | None, threads: int | None, state: Path, say: Callable[[str], None]) -> None:
+def train(
+    assignment: Assignment, data: Path | None, threads: int | None, state: Path, say: Callable[[str], None]
+) -> None:
     """Train ``assignment``'s checkpoint by solutions/<name>/recipe.toml, or continue where an earlier run stopped.
 
     Writes beside the assignment: the checkpoint (fp16), the reference's predictions, the plot and the model card.

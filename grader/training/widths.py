@@ -4,6 +4,8 @@ change of function (Net2Net's Net2WiderNet: Chen, Goodfellow, Shlens, 2016, sect
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -29,9 +31,8 @@ def narrow(model: nn.Module, width: float, num_classes: int = 10) -> nn.Module:
             replacement: nn.Module
             if isinstance(child, nn.Conv2d):
                 inputs = child.in_channels if child.in_channels == IMAGE_CHANNELS else scaled(child.in_channels)
-                replacement = nn.Conv2d(
-                    inputs, scaled(child.out_channels), child.kernel_size, child.stride, child.padding  # type: ignore[arg-type]
-                )
+                geometry: Any = child.kernel_size, child.stride, child.padding  # typed as tuples of any length
+                replacement = nn.Conv2d(inputs, scaled(child.out_channels), *geometry)
             elif isinstance(child, nn.Linear):
                 outputs = num_classes if child.out_features == num_classes else scaled(child.out_features)
                 replacement = nn.Linear(scaled(child.in_features), outputs)

@@ -17,7 +17,7 @@ from grader.worker.control import REPLY, REQUEST
 
 
 def template(control: socket.socket) -> None:
-    """Fork a worker per request "F"; tell a worker's wait status per request "W"; end all workers when the judge is gone."""
+    """Fork a worker per request "F"; tell its wait status per request "W"; end all workers when the judge is gone."""
     import grader.worker.server  # noqa: F401  (and torch: before the first request, so that the forks are warm)
 
     children: set[int] = set()
@@ -60,7 +60,7 @@ def _receive(control: socket.socket, length: int) -> bytes:
 def _become_worker(channel: int, output: int) -> None:
     """Own session; no standard input; standard output and error into the pipe the judge drains."""
     os.setsid()
-    with open(os.devnull) as nothing:
+    with Path(os.devnull).open() as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
@@ -117,16 +117,14 @@ def main() -> None:
         template(socket.socket(fileno=int(sys.argv[2])))
         return
     channel_argument, folder, megabytes = sys.argv[2:5]
-    if (
-        channel_argument == "-"
-    ):  # no descriptor can be inherited by number: take standard input and output for ourselves
+    if channel_argument == "-":  # no descriptor can be inherited by number: take standard input and output
         reader, writer = os.dup(0), os.dup(1)
         os.dup2(2, 1)
         from grader.worker.server import Server
 
         _limit_memory(int(megabytes))
         os.chdir(folder)
-        with open(reader, "rb") as incoming, open(writer, "wb") as outgoing:
+        with os.fdopen(reader, "rb") as incoming, os.fdopen(writer, "wb") as outgoing:
             Server(incoming, outgoing, Path(folder)).serve()
         return
     _die_with_parent()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import linecache
-import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -67,16 +66,17 @@ class Server:
     def configure(self, threads: int) -> None:
         torch.set_num_threads(threads)
 
-    def release(self) -> None:
-        """Forget the objects made so far: a check is over."""
-        self.objects.clear()
+    def release(self, keep: list[object]) -> None:
+        """Forget the objects made so far but those in ``keep``: a check is over."""
+        self.objects = {id(value): value for value in keep}
 
     def import_file(self, name: str, file: str) -> list[str]:
         """Import ``file`` (in the worker's folder) as module ``name``; returns the names it defines."""
         path = self.folder / file
         sys.path.insert(0, str(self.folder))
         spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         spec.loader.exec_module(module)
@@ -94,12 +94,12 @@ class Server:
         return value
 
     def _missing(self, owner: object, name: str) -> str:
-        known = [key for key in vars(owner) if not key.startswith("_")]
+        known = [key for key in getattr(owner, "__dict__", ()) if not key.startswith("_")]
         if isinstance(owner, nn.Module):
             known += [key for key, _ in owner.named_children()]
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
         hint = f" It has {close[0]}: is that the one? The name is fixed by the handout." if close else ""
-        if owner is self.module:
+        if self.module is not None and owner is self.module:
             return f"{Path(str(self.module.__file__)).name} defines no {name}.{hint}"
         return f"A {type(owner).__name__} has no attribute {name}.{hint}"
 
@@ -107,7 +107,7 @@ class Server:
         self, target: object, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], seed: int | None, grad: bool
     ) -> dict[str, object]:
         """Call it. ``mutated`` says which tensors and lists among the positional arguments were changed in place."""
-        function = self.get(target, path)
+        function: Any = self.get(target, path)
         if seed is not None:
             torch.manual_seed(seed)
         before = [_version(argument) for argument in args]
@@ -117,13 +117,18 @@ class Server:
         return {"result": result, "mutated": mutated}
 
     def describe(self, target: nn.Module) -> dict[str, object]:
-        """Parameters, buffers and modules of ``target``: names, shapes, dtypes, classes and hyper-parameters."""
+        """Parameters, persistent buffers and modules of ``target``: names, shapes, dtypes, classes and hyper-parameters."""
+        parameters = dict(target.named_parameters())
         return {
             "parameters": [
                 [name, parameter.shape, str(parameter.dtype), parameter.requires_grad]
-                for name, parameter in target.named_parameters()
+                for name, parameter in parameters.items()
             ],
-            "buffers": [[name, buffer.shape, str(buffer.dtype)] for name, buffer in target.named_buffers()],
+            "buffers": [
+                [name, value.shape, str(value.dtype)]
+                for name, value in target.state_dict().items()
+                if name not in parameters and isinstance(value, torch.Tensor)
+            ],
             "modules": [[layer.name, layer.type, layer.hyper_parameters] for layer in tracing.layers(target)],
         }
 
@@ -155,10 +160,10 @@ class Server:
             name = frame.f_code.co_filename
             if name.startswith(str(self.folder)):
                 source = linecache.getline(name, line).strip()
-                frames.append([os.path.basename(name), line, frame.f_code.co_name, source[:200]])
+                frames.append([Path(name).name, line, frame.f_code.co_name, source[:200]])
         if isinstance(error, SyntaxError):
             text = f"{type(error).__name__}: {error.msg}"
-            frames = [[os.path.basename(error.filename or ""), error.lineno or 0, "", (error.text or "").strip()[:200]]]
+            frames = [[Path(error.filename or "").name, error.lineno or 0, "", (error.text or "").strip()[:200]]]
         return {
             "types": [cls.__name__ for cls in type(error).__mro__][:10],
             "text": text[:MAX_MESSAGE],

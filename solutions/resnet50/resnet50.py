@@ -63,7 +63,7 @@ class ResNet50_layer4(nn.Module):
 
     def __init__(self, num_classes=10):
         super().__init__()
-        # self.layer1: Conv2d 3 -> 64 (7x7, stride 2, padding 3), BatchNorm2d, ReLU, MaxPool2d (3x3, stride 2, padding 1)
+        # self.layer1: Conv2d 3 -> 64 (7x7, stride 2, padding 3), BatchNorm2d, ReLU, MaxPool2d (3x3, stride 2, pad 1)
         ### BEGIN SOLUTION
         self.layer1 = nn.Sequential(
             nn.Conv2d(3, 64, kernel_size=7, stride=2, padding=3),

@@ -1,5 +1,8 @@
 """Hidden checks of resnet50: the same function as the solution, block by block and as a whole, and its gradients."""
 
+import copy
+import functools
+
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +27,10 @@ def compare_block(student, reference, widths_, downsample, size, seed, training)
 
 @check(points=15, hint=BLOCK_HINT, requires=["block_shape"])
 @given(
-    widths_=st.tuples(widths(), widths(), widths()), size=st.tuples(sides(), sides()), seed=seeds(), training=st.booleans()
+    widths_=st.tuples(widths(), widths(), widths()),
+    size=st.tuples(sides(), sides()),
+    seed=seeds(),
+    training=st.booleans(),
 )
 def test_block_function(student, reference, widths_, size, seed, training):
     """ResidualBlock computes the right function, forward and backward"""
@@ -33,21 +39,31 @@ def test_block_function(student, reference, widths_, size, seed, training):
 
 @check(points=15, hint=BLOCK_HINT + " The first 1x1 has stride 2.", requires=["block_downsample_shape"])
 @given(
-    widths_=st.tuples(widths(), widths(), widths()), size=st.tuples(sides(), sides()), seed=seeds(), training=st.booleans()
+    widths_=st.tuples(widths(), widths(), widths()),
+    size=st.tuples(sides(), sides()),
+    seed=seeds(),
+    training=st.booleans(),
 )
 def test_block_downsample_function(student, reference, widths_, size, seed, training):
     """ResidualBlock with downsample computes the right function, forward and backward"""
     compare_block(student, reference, widths_, True, size, seed, training)
 
 
+@functools.cache
+def network(reference):
+    """The solution's network, built once."""
+    return reference.ResNet50_layer4()
+
+
 def compare_layer(student, reference, context, name, channels, sizes):
     """Layer ``name`` alone, on its own sizes and on odd ones, in eval and in train mode."""
-    original = getattr(reference.ResNet50_layer4(), name)
+    original = copy.deepcopy(getattr(network(reference), name))
     inputs = [
         torch.randn(4, channels, *size, generator=context.generator(index)).relu() for index, size in enumerate(sizes)
     ]
     calibrate(original, inputs[0], 1)
-    mine = give_weights(getattr(student.ResNet50_layer4(), name).value(), original)
+    model = expect_module(student.once("ResNet50_layer4"), "ResNet50_layer4()")
+    mine = give_weights(getattr(model, name).value(), original)
     expect_same_function(mine, original, inputs)
     expect_same_function(mine, original, inputs[:1], training=True)
 

@@ -36,10 +36,14 @@ def test_make_layers_gradient(student, reference, context):
     """make_layers has the right gradients"""
     for batch_norm in (False, True):
         original = calibrate(
-            reference.make_layers(SMALL, batch_norm=batch_norm), torch.randn(8, 3, 32, 32, generator=context.generator()), 1
+            reference.make_layers(SMALL, batch_norm=batch_norm),
+            torch.randn(8, 3, 32, 32, generator=context.generator()),
+            1,
         )
         mine = give_weights(student.make_layers(SMALL, batch_norm=batch_norm), original)
-        expect_same_gradient(mine, original, torch.randn(4, 3, 32, 32, generator=context.generator(1)), training=batch_norm)
+        expect_same_gradient(
+            mine, original, torch.randn(4, 3, 32, 32, generator=context.generator(1)), training=batch_norm
+        )
 
 
 @check(points=4, hint="Read the cfg without changing it; every call makes new layers.", requires=["make_layers_shape"])
@@ -71,12 +75,17 @@ def test_vgg_function(student, reference, context):
     expect_same_function(mine, original, [x, x[:1], torch.randn(5, 3, 32, 32, generator=context.generator(3))])
 
 
-@check(points=4, hint="nn.Dropout() before each of the two linear layers, with its default p = 0.5.", requires=["vgg_function"])
+@check(
+    points=4,
+    hint="nn.Dropout() before each of the two linear layers, with its default p = 0.5.",
+    requires=["vgg_function"],
+)
 def test_vgg_dropout(student, reference, context):
     """The classifier drops half of its inputs, twice, in train mode"""
-    # Weights under which the law of a logit is known: the first linear layer copies its input, batch norm over the batch
-    # maps {0, 2} to {-1, 1}, ReLU to {0, 1}, the second dropout to {0, 2}, and logit j copies unit j. So each logit is
-    # 2 with probability 1/4 and else 0; with one dropout fewer, or another p, the values or the frequencies are others.
+    # Weights under which the law of a logit is known: the first linear layer copies its input, batch norm over the
+    # batch maps {0, 2} to {-1, 1}, ReLU to {0, 1}, the second dropout to {0, 2}, and logit j copies unit j. So each
+    # logit is 2 with probability 1/4 and else 0; with one dropout fewer, or another p, the values or the frequencies
+    # are others.
     classifier = reference.VGG(nn.Sequential()).classifier
     with torch.no_grad():
         for layer in classifier:
@@ -140,7 +149,7 @@ def test_vgg_gradient(student, reference, context):
 
 @check(
     points=6,
-    hint="For every Conv2d: n = kernel height * kernel width * out_channels, weight normal with std sqrt(2 / n), bias 0.",
+    hint="For every Conv2d: n = kernel height * kernel width * out_channels, weight std sqrt(2 / n), normal; bias 0.",
     requires=["vgg_shape"],
 )
 def test_vgg_init(student, reference, context):
@@ -168,7 +177,9 @@ def test_vgg_init(student, reference, context):
             )
         beyond = (value.abs() > 2.5 * expected).double().mean().item()  # 1.24 % of a normal distribution
         if not 0.004 < beyond < 0.024:
-            raise CheckFailed(f"features.{key}: the weights are not normally distributed.", expected="a normal distribution")
+            raise CheckFailed(
+                f"features.{key}: the weights are not normally distributed.", expected="a normal distribution"
+            )
 
 
 @check(

@@ -1,0 +1,89 @@
+"""The shipped assignments tell right from wrong: every mistake of the bank loses points, no variant does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from bank import LEAST, ROOT, grade_all, submissions
+
+from grader.result import Result
+
+ASSIGNMENTS = ("vgg16", "resnet50")
+_graded: dict[str, dict[Path, Result]] = {}
+
+
+def graded(name: str) -> dict[Path, Result]:
+    """All of an assignment's bank, its solution and its stub, graded once."""
+    if name not in _graded:
+        files = [*submissions(name, "mistakes"), *submissions(name, "variants")]
+        own = [folder / name / f"{name}.py" for folder in (ROOT / "solutions", ROOT / "assignments")]
+        _graded[name] = grade_all(name, [*own, *files])
+    return _graded[name]
+
+
+def lost(result: Result) -> str:
+    """What went wrong, for the assertion's message."""
+    return "; ".join(
+        f"{test.extra_data.check} {test.extra_data.status}: {test.extra_data.message}"
+        for test in result.tests
+        if test.score < test.max_score and test.extra_data.status != "blocked"
+    )
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_solution_gets_full_points(name: str) -> None:
+    result = graded(name)[ROOT / "solutions" / name / f"{name}.py"]
+    assert result.score == result.extra_data.max_score, lost(result)
+    assert result.extra_data.status == "passed"
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_stub_gets_no_points(name: str) -> None:
+    result = graded(name)[ROOT / "assignments" / name / f"{name}.py"]
+    assert result.score == 0
+    assert {test.extra_data.status for test in result.tests} <= {"not_attempted", "blocked"}
+    assert result.tests[0].extra_data.status == "not_attempted"
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_bank_is_large_enough(name: str) -> None:
+    assert len(submissions(name, "mistakes")) >= LEAST["mistakes"]
+    assert len(submissions(name, "variants")) >= LEAST["variants"]
+
+
+@pytest.mark.parametrize(
+    "file", [pytest.param(file, id=f"{name}-{file.stem}") for name in ASSIGNMENTS for file in submissions(name, "variants")]
+)
+def test_variant_is_accepted(file: Path) -> None:
+    result = graded(file.parent.parent.name)[file]
+    assert result.score == result.extra_data.max_score, lost(result)
+
+
+@pytest.mark.parametrize(
+    "file", [pytest.param(file, id=f"{name}-{file.stem}") for name in ASSIGNMENTS for file in submissions(name, "mistakes")]
+)
+def test_mistake_is_rejected(file: Path) -> None:
+    result = graded(file.parent.parent.name)[file]
+    assert result.score < result.extra_data.max_score, "full points for a wrong submission"
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_no_mistake_looks_like_a_fault_of_the_grader(name: str) -> None:
+    for file, result in graded(name).items():
+        for test in result.tests:
+            assert "broke by itself" not in test.extra_data.message, f"{file.name}: {test.extra_data.check}"
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_which_check_catches_what(name: str) -> None:
+    """Every hidden check of numerics catches some mistake; the table is printed with -s."""
+    caught: Counter[str] = Counter()
+    for file in submissions(name, "mistakes"):
+        for test in graded(name)[file].tests:
+            caught[test.extra_data.check] += test.extra_data.status not in ("passed", "blocked")
+    print(f"\n{name}: mistakes caught by each check (of {len(submissions(name, 'mistakes'))})")
+    for check, count in sorted(caught.items(), key=lambda item: -item[1]):
+        print(f"  {check:32} {count:3}")
+    assert sum(caught.values()) > 0
