@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,14 @@ class Assignment:
         if self.secret is not None:
             folders.append(self.secret / "checks")
         return [folder for folder in folders if folder.is_dir()]
+
+    def secret_sha256(self) -> str:
+        """The hash of the hidden checks: what nobody without solutions/ can foretell; of nothing where there are none."""
+        digest = hashlib.sha256()
+        if self.secret is not None:
+            for path in sorted((self.secret / "checks").glob("*.py")):
+                digest.update(path.name.encode() + b"\0" + path.read_bytes())
+        return digest.hexdigest()
 
     @property
     def checkpoint_path(self) -> Path | None:

@@ -184,15 +184,15 @@ def _from_archive(archive: Path, split: str) -> Dataset:
     cached = cache_dir() / f"cifar10-{split}-{key}.npz"
     if cached.is_file():
         try:
-            with np.load(cached, allow_pickle=False) as arrays:
+            with cached.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 images, labels = torch.from_numpy(arrays["images"]), torch.from_numpy(arrays["labels"])
             return Dataset("CIFAR-10", images, labels, str(archive))
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             cached.unlink(missing_ok=True)  # cut short by a crash: decode again
     dataset = _from_images(_tar_entries(archive, split), archive, split)
     partial = cached.with_name(f"{cached.name}.{os.getpid()}.tmp")
-    with partial.open("wb") as file:
-        np.savez(file, images=dataset.images.numpy(), labels=dataset.labels.numpy())
+    with partial.open("wb") as written:
+        np.savez(written, images=dataset.images.numpy(), labels=dataset.labels.numpy())
     partial.replace(cached)
     return dataset
 

@@ -160,7 +160,10 @@ def _pack(
         if name in DTYPES and value.layout == torch.strided and value.device.type == "cpu":
             plain = value.detach().as_subclass(torch.Tensor).contiguous()
             infos.append(TensorInfo(name, list(plain.shape)))
-            blocks.append(plain.reshape(-1).view(torch.uint8))
+            flat = plain.reshape(-1)
+            if flat.stride(0) != 1:  # of at most one element, so contiguous whatever its stride: x[:, 0] of one row
+                flat = flat.clone(memory_format=torch.contiguous_format)
+            blocks.append(flat.view(torch.uint8))
             return {"tensor": len(infos) - 1}
     elif isinstance(value, torch.Size):
         return {"tuple": [int(extent) for extent in value]}

@@ -24,8 +24,8 @@ from grader.result import Result, Status, Summary, TestResult
 
 WIDEST = 100  # columns: longer lines are hard to read
 NARROWEST = 40  # columns: below that, let the terminal break the lines
-SHOWN_LINES = 10  # of a message
-SHOWN_CHARACTERS = 800  # of a message
+SHOWN_LINES = 10  # of a message, half of them its last
+SHOWN_LINE = 400  # characters of one of them
 SHOWN_FRAMES = 5  # of a traceback, the innermost
 SHOWN_PRINTED = 5  # lines of what the student's code printed, the last
 
@@ -100,7 +100,7 @@ def file_line(summary: Summary) -> str:
 def data_line(result: Result) -> str:
     """Which images were used; a result knows that only if a check needed some."""
     source = result.extra_data.data
-    name = next((str(test.extra_data.facts["data"]) for test in result.tests if "data" in test.extra_data.facts), "")
+    name = next((str(test.extra_data.dataset) for test in result.tests if test.extra_data.dataset), "")
     if not source:
         return "Data: none was needed"
     return f"Data: {source}" if not name or name in source else f"Data: {name}, {source}"
@@ -114,6 +114,7 @@ def score_line(result: Result) -> str:
 def counts_line(result: Result) -> str:
     """How many checks have which status.
 
+    >>> from grader.result import CheckDetail
     >>> detail = CheckDetail("a", "passed")
     >>> counts_line(Result(1, 0.1, [TestResult("A", 1, 1, "passed", "", detail)], Summary("a", "A", "a", "passed", 1)))
     '1 check: 1 passed'
@@ -134,13 +135,13 @@ def all_blocked_line(count: int) -> str:
     return f"{_many(count, 'check')} cannot run until this is mended."
 
 
-def waits_line(numbers: Sequence[int]) -> str:
-    """Which checks a blocked one waits for, by number.
+def waits_line(numbers: Sequence[int], title: str) -> str:
+    """A blocked check, and the numbers of those that it waits for.
 
-    >>> waits_line([1, 4])
-    'after 1 and 4'
+    >>> waits_line([1, 4], "vgg16() has 14,983,498 parameters")
+    '(after 1 and 4) vgg16() has 14,983,498 parameters'
     """
-    return "after " + " and ".join(map(str, numbers))
+    return f"(after {' and '.join(map(str, numbers))}) {title}"
 
 
 def next_step(result: Result) -> str:
@@ -149,7 +150,7 @@ def next_step(result: Result) -> str:
     file = short_path(summary.submission)
     if summary.message:
         where = f" ({summary.frames[-1]})" if summary.frames else ""
-        return f"Next: make {file} importable. {_first_lines(summary.message)}{where}"
+        return f"Next: mend {file}. {_first_lines(summary.message)}{where}"
     todo = [test for test in result.tests if test.extra_data.status not in ("passed", "blocked")]
     if not todo:
         return "Next: nothing. All checks passed." if is_full(result) else ""
@@ -158,7 +159,9 @@ def next_step(result: Result) -> str:
         place = _place(detail.frames, summary.submission)
         step = f"Next: open {file} and {'begin with' if result.score == 0 else 'write'} {place or todo[0].name}."
     else:
-        step = f"Next: {todo[0].name}. {_first_lines(detail.message)}"
+        number = result.tests.index(todo[0]) + 1
+        step = f"Next: check {number}, {todo[0].name}."
+        return f"{step} {detail.hint or _first_lines(detail.message)}".rstrip()
     return f"{step} {detail.hint}".rstrip()
 
 
@@ -216,16 +219,16 @@ _ASCII = {
 def plain(text: str) -> str:
     r"""``text`` without escape sequences and control characters; lines and their indentation stay.
 
-    >>> plain("\x1b[31mred\x1b[0m\a \x1b]0;title\a\tok\r\n")
-    'red     ok\n'
+    >>> plain("\x1b[31mred\x1b[0m\a \x1b]0;title\aok\r\n")
+    'red ok\n'
     """
     text = _ESCAPES.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    return "".join(_visible(character) for character in text.expandtabs(4))
+    return "".join(_visible(character) for character in text).expandtabs(4)
 
 
 def _visible(character: str) -> str:
     category = unicodedata.category(character)
-    if character == "\n" or character in _JOINERS or category[0] not in "CZ" or category == "Zs":
+    if character in "\n\t" or character in _JOINERS or category[0] not in "CZ" or category == "Zs":
         return character
     return {"Zl": "\n", "Zp": "\n", "Cs": "?"}.get(category, "")
 
@@ -267,11 +270,15 @@ def _first_lines(text: str) -> str:
 
 
 def _shortened(text: str) -> str:
-    text = text.strip("\n")
-    lines = text[:SHOWN_CHARACTERS].split("\n")
-    if len(lines) <= SHOWN_LINES and len(text) <= SHOWN_CHARACTERS:
-        return text
-    return "\n".join([*lines[:SHOWN_LINES], cut_line()])
+    """``text`` without its middle where it is long: it begins with what was done, and ends with what came of it."""
+    lines = plain(text).strip("\n").split("\n")
+    lines = [
+        line if len(line) <= SHOWN_LINE else f"{line[: SHOWN_LINE // 2]} ... {line[-SHOWN_LINE // 2 :]}"
+        for line in lines
+    ]
+    if len(lines) > SHOWN_LINES:
+        lines[SHOWN_LINES // 2 : -SHOWN_LINES // 2] = [cut_line()]
+    return "\n".join(lines)
 
 
 # Layout
@@ -302,6 +309,14 @@ class _Page:
                 whole.rstrip()
                 self.lines.append(whole)
                 prefix = Text(" " * prefix.cell_len)
+
+    def one_line(self, prefix: Text, content: Text) -> None:
+        """``content`` after ``prefix``, cut where the line ends."""
+        if prefix.cell_len + content.cell_len > self.width:
+            content.truncate(max(self.width - prefix.cell_len - 3, 0))
+            content.rstrip()
+            content.append("...")
+        self.lines.append(Text.assemble(prefix, content))
 
     def field(self, name: str, content: str, style: str = "") -> None:
         """A labelled part of what became of a check."""
@@ -337,16 +352,16 @@ def _checks(page: _Page, result: Result) -> None:
             page.text(f"{mark} {word:<{_WORD}}", style),
             page.text(f"  {_points(test):>{points}}  "),
         )
-        title = page.text(test.name, "dim" if detail.status == "blocked" else "")
         if detail.status == "blocked":
-            waits = detail.facts.get("waits_for")
+            waits = detail.waits_for
             names = [name for name in waits if name in number_of] if isinstance(waits, list) else []
-            if names:
-                title.append(f" ({waits_line([number_of[name] for name in names])})")
-        page.hang(prefix, title)
+            title = waits_line([number_of[name] for name in names], test.name) if names else test.name
+            page.one_line(prefix, page.text(title, "dim"))
+            continue
+        page.hang(prefix, page.text(test.name))
         if detail.status == "passed" and detail.message:
             page.line(_shortened(detail.message), "dim", _INDENT)
-        elif detail.status not in ("passed", "blocked"):
+        elif detail.status != "passed":
             _what_happened(page, test)
 
 

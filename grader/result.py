@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 Status = Literal["passed", "failed", "error", "timeout", "out_of_memory", "crashed", "blocked", "not_attempted"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -19,7 +20,9 @@ class CheckDetail(msgspec.Struct, forbid_unknown_fields=True):
         message: what happened, one or more sentences; "" for a passed check without remarks.
         hint: what to try; "" where there is nothing to do.
         frames: the student's own lines of the traceback, outermost first.
-        facts: figures for machines, such as the accuracy and the number of images used.
+        waits_for: of a blocked check: the checks that must pass first.
+        accuracy, images, dataset, exact: of an accuracy check: the share of right images, how many were used, of which
+            data set, and whether all had to be.
     """
 
     check: str
@@ -30,9 +33,13 @@ class CheckDetail(msgspec.Struct, forbid_unknown_fields=True):
     actual: str = ""
     frames: list[str] = []
     printed: str = ""
-    facts: dict[str, Any] = {}
     seconds: float = 0.0
     hidden: bool = False
+    waits_for: list[str] = []
+    accuracy: float | UnsetType = UNSET
+    images: int | UnsetType = UNSET
+    dataset: str | UnsetType = UNSET
+    exact: bool | UnsetType = UNSET
 
 
 class TestResult(msgspec.Struct, forbid_unknown_fields=True):

@@ -37,11 +37,19 @@ class Accuracy:
     total: int
     interval: tuple[float, float]
 
-    def __str__(self) -> str:
-        share = f"{self.correct / self.seen:.1%} of {self.seen:,} images"
+    def sentence(self, name: str) -> str:
+        """What was measured, on the data set called ``name``.
+
+        >>> Accuracy("reached", 50, 50, 450, (0.9, 1.0)).sentence("digits")
+        '50 of 50 images of digits are right, which decides it: of all 450 between 90.0% and 100.0% would be'
+        """
         if self.seen == self.total:
-            return f"{share} (all)"
-        return f"{share}, enough to decide; on all {self.total:,}: {self.interval[0]:.1%} to {self.interval[1]:.1%}"
+            return f"{self.correct:,} of all {self.total:,} images of {name} are right ({self.correct / self.seen:.2%})"
+        low, high = self.interval
+        return (
+            f"{self.correct:,} of {self.seen:,} images of {name} are right, which decides it: "
+            f"of all {self.total:,} between {low:.1%} and {high:.1%} would be"
+        )
 
 
 @dataclass
@@ -83,15 +91,17 @@ def measure(model: Remote, benchmark: Benchmark) -> Accuracy:
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(benchmark.order_seed))
     model.eval()
     model.use_threads(benchmark.threads)
-    for chosen in order.split(BATCH):
-        images = normalise(dataset.images[chosen])
-        logits = expect_shape(model(images), (len(chosen), len(CLASSES)), f"{model} on {len(chosen)} images")
-        right = torch.isfinite(logits).all(1) & (logits.argmax(1) == dataset.labels[chosen])
-        test.update(right.numpy(), None if known is None else known[chosen].numpy())
-        benchmark.progress(test.seen, len(dataset))
-        if test.decision and not benchmark.exact:
-            break
-    model.use_threads(1)
+    try:
+        for chosen in order.split(BATCH):
+            images = normalise(dataset.images[chosen])
+            logits = expect_shape(model(images), (len(chosen), len(CLASSES)), f"{model} on {len(chosen)} images")
+            right = torch.isfinite(logits).all(1) & (logits.argmax(1) == dataset.labels[chosen])
+            test.update(right.numpy(), None if known is None else known[chosen].numpy())
+            benchmark.progress(test.seen, len(dataset))
+            if test.decision and not benchmark.exact:
+                break
+    finally:
+        model.use_threads(1)
     return Accuracy(test.decision, test.correct, test.seen, len(dataset), test.interval)
 
 
@@ -104,23 +114,19 @@ def expect_accuracy(model: Remote, benchmark: Benchmark) -> str:
     model.load_state_dict(benchmark.weights)
     found = measure(model, benchmark)
     benchmark.facts.update(
-        data=benchmark.dataset.name,
-        correct=found.correct,
+        accuracy=round(found.correct / found.seen, 6),
         images=found.seen,
-        of=found.total,
-        low=found.interval[0],
-        high=found.interval[1],
-        threshold=benchmark.threshold,
-        paired=benchmark.reference_correct is not None,
+        dataset=benchmark.dataset.name,
+        exact=benchmark.exact,
     )
+    sentence = f"With the reference weights {found.sentence(benchmark.dataset.name)}."
     if found.decision != "reached":
         raise CheckFailed(
-            f"With the reference weights your model gets {found} right on {benchmark.dataset.name}; "
-            f"at least {benchmark.threshold:.0%} are needed.",
+            f"{sentence} At least {benchmark.threshold:.0%} are needed.",
             expected=f"at least {benchmark.threshold:.0%}",
             actual=f"{found.correct / found.seen:.1%}",
         )
-    return f"{benchmark.dataset.name}: {found}. At least {benchmark.threshold:.0%} are needed."
+    return sentence
 
 
 def batches(dataset: Dataset) -> Iterator[torch.Tensor]:
@@ -178,7 +184,7 @@ def store_predictions(path: Path, predictions: dict[str, torch.Tensor]) -> None:
 
 def _stored(path: Path, key: str) -> torch.Tensor | None:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return torch.from_numpy(arrays[key]) if key in arrays else None
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from grader.judge.outcomes import CheckFailed
 
 
-def expect_unused(source: str, forbidden: Iterable[str]) -> None:
+def expect_unused(source: str | bytes, forbidden: Iterable[str]) -> None:
     """``source`` uses none of the ``forbidden`` dotted names, under whatever alias.
 
     Raises:
@@ -26,7 +26,7 @@ def expect_unused(source: str, forbidden: Iterable[str]) -> None:
         raise CheckFailed(f"Line {line} uses {name}, which this assignment does not allow: write it yourself.")
 
 
-def uses(source: str, forbidden: list[str]) -> list[tuple[int, str]]:
+def uses(source: str | bytes, forbidden: list[str]) -> list[tuple[int, str]]:
     """(line, forbidden name) for every use, in the order of the lines.
 
     Follows ``import a.b``, ``import a.b as c``, ``from a import b as c``, ``from a import *``, assignments of these to

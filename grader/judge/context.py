@@ -41,9 +41,9 @@ class Context:
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def source(self) -> str:
-        """The text of the submission's module."""
-        return next(iter(self.submission.files.values())).decode("utf-8-sig", errors="replace")
+    def source(self) -> bytes:
+        """The submission's module as handed in; Python's own rules (BOM, coding line) say how to decode it."""
+        return next(iter(self.submission.files.values()))
 
     def generator(self, salt: int = 0) -> torch.Generator:
         """A generator for inputs, seeded by the run's seed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 import warnings
 from collections.abc import Callable
@@ -63,7 +64,8 @@ def grade(
         WorkerStartError: no worker can be started.
     """
     started = time.monotonic()
-    chosen = int(submission.sha256()[:8], 16) if seed is None else seed
+    mixed = hashlib.sha256(f"{submission.sha256()}{assignment.secret_sha256()}".encode()).hexdigest()
+    chosen = int(mixed[:8], 16) if seed is None else seed
     found: list[Dataset] = []
 
     def dataset() -> Dataset:
@@ -137,9 +139,9 @@ def _test(outcome: Outcome) -> TestResult:
         actual=outcome.actual[:MAX_TEXT],
         frames=outcome.frames,
         printed=outcome.printed[-MAX_TEXT:],
-        facts=outcome.facts,
         seconds=round(outcome.seconds, 3),
         hidden=outcome.hidden,
+        **outcome.facts,
     )
     return TestResult(
         name=spec.title,

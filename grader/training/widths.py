@@ -32,10 +32,10 @@ def narrow(model: nn.Module, width: float, num_classes: int = 10) -> nn.Module:
             if isinstance(child, nn.Conv2d):
                 inputs = child.in_channels if child.in_channels == IMAGE_CHANNELS else scaled(child.in_channels)
                 geometry: Any = child.kernel_size, child.stride, child.padding  # typed as tuples of any length
-                replacement = nn.Conv2d(inputs, scaled(child.out_channels), *geometry)
+                replacement = nn.Conv2d(inputs, scaled(child.out_channels), *geometry, bias=child.bias is not None)
             elif isinstance(child, nn.Linear):
                 outputs = num_classes if child.out_features == num_classes else scaled(child.out_features)
-                replacement = nn.Linear(scaled(child.in_features), outputs)
+                replacement = nn.Linear(scaled(child.in_features), outputs, bias=child.bias is not None)
             elif isinstance(child, (nn.BatchNorm1d, nn.BatchNorm2d)):
                 replacement = type(child)(scaled(child.num_features))
             else:

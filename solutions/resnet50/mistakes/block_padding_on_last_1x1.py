@@ -1,4 +1,4 @@
-"""The 3x3 has padding 0 and the last 1x1 has padding 1: a border of constants, but the size is right.
+"""The 3x3 has padding 0 and the last 1x1 has padding 1: a border of constants; the size is right where the map is 3x3 or larger.
 
 Caught by: block
 """

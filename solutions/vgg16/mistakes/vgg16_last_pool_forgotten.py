@@ -1,6 +1,6 @@
 """I forgot the last 'M'.
 
-Caught by: vgg16
+Caught by: forward
 """
 
 # Homework: VGG-16

@@ -1,0 +1,245 @@
+"""grader.datasets: CIFAR-10 in every layout, what is said where it is not there, the order of looking, the cache."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from grader import datasets
+from grader.datasets import CLASSES, DataError
+
+REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar10"
+PER_CLASS = 2
+
+
+@pytest.fixture(autouse=True)
+def _own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A current folder and a cache of the test's own, and nothing set."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("GRADER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("GRADER_DATA", raising=False)
+
+
+def pixels(label: int, number: int) -> np.ndarray:
+    """A picture that no other label and number has."""
+    return np.random.default_rng(100 * label + number).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+
+
+def pictures(folder: Path, split: str = "test", classes: tuple[str, ...] = CLASSES) -> Path:
+    """<folder>/<split>/<class>/<n>.png; returns ``folder``."""
+    for label, name in enumerate(classes):
+        place = folder / split / name
+        place.mkdir(parents=True, exist_ok=True)
+        for number in range(PER_CLASS):
+            Image.fromarray(pixels(label, number)).save(place / f"{number}.png")
+    return folder
+
+
+def packed(folder: Path, split: str = "test") -> Path:
+    """The pictures as <folder>/<split>.tar.xz only."""
+    folder.mkdir(parents=True, exist_ok=True)
+    loose = pictures(folder.parent / f"loose-{folder.name}", split)
+    with tarfile.open(folder / f"{split}.tar.xz", "w:xz") as tar:
+        tar.add(loose / split, arcname=f"cifar10/{split}")
+    return folder
+
+
+def expect_all(found: datasets.Dataset) -> None:
+    assert found.name == "CIFAR-10"
+    assert found.images.dtype == torch.uint8
+    assert found.images.shape == (10 * PER_CLASS, 3, 32, 32)
+    assert found.images.is_contiguous()
+    assert found.labels.tolist() == [label for label in range(10) for _ in range(PER_CLASS)]
+    for index in range(len(found)):
+        expected = torch.from_numpy(pixels(*divmod(index, PER_CLASS))).permute(2, 0, 1)
+        assert torch.equal(found.images[index], expected)
+
+
+@pytest.mark.parametrize("inside", ["", "cifar10", "CIFAR-10-images"])
+@pytest.mark.parametrize("layout", [pictures, packed])
+def test_image_folders_and_archives(tmp_path: Path, layout, inside: str) -> None:
+    layout(tmp_path / "data" / inside)
+    expect_all(datasets.cifar10(tmp_path / "data", "test"))
+    with pytest.raises(DataError, match="No CIFAR-10 train images"):
+        datasets.cifar10(tmp_path / "data", "train")
+
+
+def test_the_archive_itself_may_be_given(tmp_path: Path) -> None:
+    expect_all(datasets.cifar10(packed(tmp_path / "data") / "test.tar.xz", "test"))
+
+
+def test_splits_are_kept_apart(tmp_path: Path) -> None:
+    pictures(tmp_path, "train")
+    packed(tmp_path)
+    assert datasets.cifar10(tmp_path, "train").source == str(tmp_path / "train")
+    assert datasets.cifar10(tmp_path, "test").source == str(tmp_path / "test.tar.xz")
+    with pytest.raises(DataError, match="found none"):
+        datasets.cifar10(tmp_path / "test.tar.xz", "train")
+
+
+def test_jpeg_counts_and_other_files_do_not(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    (tmp_path / "test" / "truck" / "notes.txt").write_text("not an image")
+    Image.new("L", (32, 32), 7).save(tmp_path / "test" / "truck" / "grey.JPEG")
+    found = datasets.cifar10(tmp_path, "test")
+    assert len(found) == 10 * PER_CLASS + 1
+    assert (found.images[-1].float() - 7).abs().max() <= 1
+    assert found.images[-1].shape == (3, 32, 32)
+
+
+def test_hashes_tell_data_apart(tmp_path: Path) -> None:
+    first = datasets.cifar10(pictures(tmp_path / "a"), "test")
+    again = datasets.cifar10(packed(tmp_path / "b"), "test")
+    assert first.sha256() == again.sha256()
+    again.images[3, 0, 0, 0] ^= 1
+    assert first.sha256() != again.sha256()
+
+
+@pytest.mark.parametrize("classes", [CLASSES[:9], (*CLASSES, "zebra"), (*CLASSES[:9], "lorry"), ()])
+def test_wrong_class_folders(tmp_path: Path, classes: tuple[str, ...]) -> None:
+    (tmp_path / "test").mkdir()
+    with pytest.raises(DataError, match=r"expected the ten class folders airplane, .* found"):
+        datasets.cifar10(pictures(tmp_path, classes=classes), "test")
+
+
+def test_wrong_image_size(tmp_path: Path) -> None:
+    Image.new("RGB", (28, 30)).save(pictures(tmp_path) / "test" / "cat" / "0.png")
+    with pytest.raises(DataError, match=r"cat/0\.png is 28x30; expected 32x32"):
+        datasets.cifar10(tmp_path, "test")
+
+
+def test_an_image_that_is_none(tmp_path: Path) -> None:
+    (pictures(tmp_path) / "test" / "dog" / "1.png").write_bytes(b"hello")
+    with pytest.raises(DataError, match=r"dog/1\.png is not a readable image"):
+        datasets.cifar10(tmp_path, "test")
+
+
+def test_a_giant_in_the_archive_is_not_unpacked(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "test.tar.xz", "w:xz") as tar:
+        member = tarfile.TarInfo("test/cat/0.png")
+        member.size = 2 << 20
+        tar.addfile(member, io.BytesIO(bytes(2 << 20)))
+    with pytest.raises(DataError, match="2,097,152 bytes"):
+        datasets.cifar10(tmp_path, "test")
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "text"])
+def test_damaged_archives(tmp_path: Path, damage: str) -> None:
+    archive = packed(tmp_path / "data") / "test.tar.xz"
+    whole = archive.read_bytes()
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes(byte ^ 255 for byte in whole[middle : middle + 50]) + whole[middle + 50 :]
+    archive.write_bytes({"empty": b"", "cut": whole[:middle], "flipped": flipped, "text": b"no archive"}[damage])
+    with pytest.raises(DataError, match=r"test\.tar\.xz"):
+        datasets.cifar10(tmp_path / "data", "test")
+
+
+def test_missing_paths(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no such file or folder"):
+        datasets.cifar10(tmp_path / "nowhere", "test")
+    (tmp_path / "notes.txt").write_text("x")
+    for path in (tmp_path, tmp_path / "notes.txt"):
+        with pytest.raises(DataError, match=r"looked for cifar-10-batches-py/, test/<class>/\*.jpg and test.tar.xz"):
+            datasets.cifar10(path, "test")
+
+
+def test_torchvisions_layout_must_match_its_checksums(tmp_path: Path) -> None:
+    batches = tmp_path / "cifar-10-batches-py"
+    batches.mkdir()
+    for name in ("test_batch", "batches.meta", *(f"data_batch_{number}" for number in range(1, 6))):
+        (batches / name).write_bytes(b"cos\nsystem\n(S'touch unpickled'\ntR.")
+    for path in (tmp_path, batches):
+        with pytest.raises(DataError, match="do not match their checksums"):
+            datasets.cifar10(path, "test")
+    assert not Path("unpickled").exists()
+
+
+def test_given_before_environment_before_data_before_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert datasets.find().name == "digits"
+    pictures(Path("data"))
+    assert datasets.find().source == str(Path("data/test"))
+    monkeypatch.setenv("GRADER_DATA", str(pictures(tmp_path / "environment")))
+    assert datasets.find().source == str(tmp_path / "environment" / "test")
+    assert datasets.find(pictures(tmp_path / "given")).source == str(tmp_path / "given" / "test")
+    assert datasets.find(Path("digits")).name == "digits"
+    monkeypatch.setenv("GRADER_DATA", "digits")
+    assert datasets.find(split="train").name == "digits"
+
+
+def test_only_what_was_asked_for_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("data").mkdir()
+    Path("data/notes.txt").write_text("a folder of the student's own")
+    assert datasets.find().name == "digits"
+    monkeypatch.setenv("GRADER_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match="GRADER_DATA"):
+        datasets.find()
+    monkeypatch.setenv("GRADER_DATA", "")
+    assert datasets.find().name == "digits"
+
+
+def spoil(path: Path) -> None:
+    """Replace the content, but neither size nor time."""
+    stat = path.stat()
+    path.write_bytes(bytes(stat.st_size))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def test_an_archive_is_decoded_once(tmp_path: Path) -> None:
+    archive = packed(tmp_path / "data") / "test.tar.xz"
+    datasets.cifar10(archive, "test")
+    spoil(archive)
+    expect_all(datasets.cifar10(archive, "test"))  # so this came from the cache
+    os.utime(archive)
+    with pytest.raises(DataError):  # and a newer archive does not
+        datasets.cifar10(archive, "test")
+
+
+@pytest.mark.parametrize("left", [0.0, 0.5, 0.99], ids=str)
+def test_a_cut_cache_file_is_decoded_anew(tmp_path: Path, left: float) -> None:
+    archive = packed(tmp_path / "data") / "test.tar.xz"
+    datasets.cifar10(archive, "test")
+    (cached,) = datasets.cache_dir().iterdir()
+    whole = cached.read_bytes()
+    cached.write_bytes(whole[: int(left * len(whole))])
+    expect_all(datasets.cifar10(archive, "test"))
+    spoil(archive)
+    expect_all(datasets.cifar10(archive, "test"))
+    assert [file.name for file in datasets.cache_dir().iterdir()] == [cached.name]
+
+
+def test_digits_held_out_are_not_trained_on() -> None:
+    train, test = datasets.digits("train"), datasets.digits("test")
+    assert (len(train), len(test)) == (1347, 450)
+    assert train.images.shape == (1347, 3, 32, 32)
+    assert train.images.dtype == test.images.dtype == torch.uint8
+    assert not {image.numpy().tobytes() for image in train.images} & {image.numpy().tobytes() for image in test.images}
+    assert set(test.labels.tolist()) == set(range(10))
+    assert torch.equal(datasets.digits("test").images, test.images)
+
+
+def test_normalise_is_what_the_networks_read() -> None:
+    images = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8)
+    found = datasets.normalise(images)
+    assert found.dtype == torch.float32
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    for channel in range(3):
+        expected = (images[:, channel] / 255 - datasets.MEAN[channel]) / datasets.STD[channel]
+        torch.testing.assert_close(found[:, channel], expected)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real CIFAR-10 is not beside this copy")
+def test_the_real_test_set() -> None:
+    found = datasets.find(REAL)
+    assert len(found) == 10_000
+    assert found.labels.bincount().tolist() == [1000] * 10
+    # MEAN and STD are those of the training images.
+    assert found.images.float().mean((0, 2, 3)).div(255).tolist() == pytest.approx(datasets.MEAN, abs=0.01)
+    assert found.images.float().std((0, 2, 3)).div(255).tolist() == pytest.approx(datasets.STD, abs=0.01)
