@@ -17,7 +17,7 @@ help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 # $${A:+...}: make hands the variables on to the shell, which keeps spaces in paths together.
-export A SUBMISSION DATA EXACT JSON ARGS
+export A SUBMISSION DATA EXACT JSON RESUME ARGS
 
 check: ready ## grade: A=vgg16 (default: all) SUBMISSION=folder DATA=path EXACT=1 JSON=file
 	@$(BIN)/grader check $(A) $${SUBMISSION:+--submission "$$SUBMISSION"} $${DATA:+--data "$$DATA"} \
@@ -44,9 +44,9 @@ format: ready ## let ruff mend and format the code
 stubs: ready ## cut the students' stubs from the solutions
 	@$(BIN)/grader stubs
 
-train: ready ## train a reference checkpoint: A=vgg16 DATA=path
+train: ready ## train a reference checkpoint: A=vgg16 DATA=path RESUME=1
 	@[ -n "$$A" ] || { echo "Which one? make train A=vgg16" >&2; exit 2; }
-	@$(BIN)/grader train "$$A" $${DATA:+--data "$$DATA"}
+	@$(BIN)/grader train "$$A" $${DATA:+--data "$$DATA"} $${RESUME:+--resume}
 
 lock: ready ## renew requirements.txt: the newest versions that pyproject.toml allows, for every platform, with hashes
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \

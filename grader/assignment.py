@@ -67,7 +67,7 @@ class Assignment:
         return [folder for folder in folders if folder.is_dir()]
 
     def secret_sha256(self) -> str:
-        """The hash of the hidden checks: what nobody without solutions/ can foretell; of nothing where there are none."""
+        """The hash of the hidden checks: what nobody without solutions/ can foretell. Of nothing without them."""
         digest = hashlib.sha256()
         if self.secret is not None:
             for path in sorted((self.secret / "checks").glob("*.py")):

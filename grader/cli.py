@@ -1,7 +1,7 @@
 """The command line: ``grader check``, ``grader stubs``, ``grader train``.
 
-Exit codes: 0 full points (or all well), 1 not, 2 something given cannot be used, 3 a fault of the grader or of an
-assignment, 130 stopped by Ctrl-C (128 + its number by another signal).
+Exit codes: 0 full points (or all well), 1 not, 2 nothing could be graded (what was given cannot be used, or the grader or
+an assignment is at fault: a sentence says which), 130 stopped by Ctrl-C (128 + its number by another signal).
 
 torch, pytest and hypothesis take seconds to import. So they are imported within functions: a mistyped name is answered
 at once, and the process that will run student code imports torch while this one does.
@@ -29,9 +29,9 @@ from grader.assignment import Assignment, AssignmentError
 from grader.result import Result
 from grader.stubs import StubError
 from grader.submission import Submission, SubmissionError
-from grader.training.recipe import RecipeError
+from grader.training.recipe import RecipeError, TrainingError
 
-OK, NOT_FULL, BAD_INPUT, OWN_FAULT, STOPPED = 0, 1, 2, 3, 130
+OK, NOT_FULL, NOT_GRADED, STOPPED = 0, 1, 2, 130
 STDOUT = "-"
 
 app = typer.Typer(
@@ -144,7 +144,7 @@ def check(
     grader check vgg16 --json result.json      for other programs: Gradescope's results.json
 
     \b
-    Exit code: 0 full points, 1 not, 2 something given cannot be used, 3 not your fault.
+    Exit code: 0 full points, 1 not, 2 could not grade (a sentence says why).
     """
     if timeout is not None and timeout <= 0:
         raise typer.BadParameter("It must be more than 0.", param_hint="--timeout")
@@ -220,18 +220,30 @@ def train(
         Path | None,
         typer.Option(metavar="PATH", help="CIFAR-10, as for check; by default GRADER_DATA or ./data."),
     ] = None,
-    threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="CPU threads; all by default.")] = None,
+    epochs: Annotated[
+        float | None,
+        typer.Option(metavar="N", min=0.001, help="In all, instead of the recipe's; every stage in proportion."),
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="How many train together; by default one for each core.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where checkpoint, plot and model card go; by default assignments/ASSIGNMENT."),
+    ] = None,
     state: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where the state is kept between runs; by default .training/ASSIGNMENT."),
+        typer.Option(metavar="DIR", help="Where an unfinished run is kept; by default in your cache folder."),
     ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run that was stopped.")] = False,
 ) -> None:
-    """For instructors: train the reference checkpoint of an assignment.
+    """For instructors: train the reference checkpoint of an assignment, as its recipe.toml says.
 
-    It can be stopped with Ctrl-C at any time; the same command goes on from there.
+    It can be stopped with Ctrl-C at any time; with --resume the same command goes on from there.
 
     \b
     grader train vgg16 --data ../cifar10
+    grader train vgg16 --data ../cifar10 --resume
     """
 
     def work() -> int:
@@ -241,9 +253,9 @@ def train(
         from grader.training.train import train as run
 
         try:
-            run(chosen, data, threads, state or root / ".training" / name, _say)
+            run(chosen, data, _say, epochs=epochs, processes=processes, out=out, state=state, resume=resume)
         except Interrupted as stopped:
-            _complain(str(stopped))
+            _complain(f"{stopped} Use --resume.")
             return STOPPED
         return OK
 
@@ -465,7 +477,7 @@ def _exit_after(work: Callable[[], int]) -> None:
 
 def _explain(error: Exception, name: str = "") -> int:
     """One sentence about ``error`` on standard error; returns the exit code. A traceback goes into a file."""
-    bad_input: list[type[Exception]] = [AssignmentError, SubmissionError, StubError, RecipeError]
+    bad_input: list[type[Exception]] = [AssignmentError, SubmissionError, StubError, RecipeError, TrainingError]
     # Where these modules are not imported, they did not raise either.
     if "grader.datasets" in sys.modules:
         from grader.datasets import DataError
@@ -473,7 +485,7 @@ def _explain(error: Exception, name: str = "") -> int:
         bad_input.append(DataError)
     if isinstance(error, tuple(bad_input)):
         _complain(str(error))
-        return BAD_INPUT
+        return NOT_GRADED
     text = str(error)
     summary = f"{type(error).__name__}: {text.splitlines()[0] if text else ''}"
     if "grader.judge.plugin" in sys.modules:
@@ -490,7 +502,7 @@ def _explain(error: Exception, name: str = "") -> int:
     _complain(f"{summary}\nThis is not your file's fault. Tell your instructor{_kept(whole)}.")
     if os.environ.get("GRADER_DEBUG") == "1":
         _complain(whole)
-    return OWN_FAULT
+    return NOT_GRADED
 
 
 def _kept(whole: str) -> str:

@@ -56,6 +56,22 @@ def hyper_parameters(module: nn.Module) -> dict[str, Any]:
     return found
 
 
+def run(function: Any, *args: Any, **kwargs: Any) -> Any:
+    """``function(...)``; of an nn.ModuleList, which cannot be called, its modules one after the other.
+
+    So a layer that a student keeps as a ModuleList, and runs in a loop of his own, is judged by what it computes.
+
+    >>> run(nn.ModuleList([nn.Flatten(), nn.Linear(4, 3)]), torch.zeros(5, 2, 2)).shape
+    torch.Size([5, 3])
+    """
+    if not isinstance(function, nn.ModuleList):
+        return function(*args, **kwargs)
+    (x,) = args
+    for module in function:
+        x = module(x)
+    return x
+
+
 def trace(model: nn.Module, x: torch.Tensor, outputs: bool = False) -> tuple[list[Step], Exception | None]:
     """Run ``model(x)`` without gradients and list what its modules did, in the order in which they finished.
 
@@ -79,7 +95,7 @@ def trace(model: nn.Module, x: torch.Tensor, outputs: bool = False) -> tuple[lis
     hooks = [module.register_forward_hook(record(name)) for name, module in model.named_modules()]
     try:
         with torch.no_grad():
-            model(x)
+            run(model, x)
     except Exception as error:
         return steps, error
     finally:

@@ -1,6 +1,6 @@
 """What a check can say: architecture, numerics, accuracy, source."""
 
 from grader.checks.declare import CheckSpec, check
-from grader.judge.outcomes import CheckFailed
+from grader.student import CheckFailed
 
 __all__ = ["CheckFailed", "CheckSpec", "check"]

@@ -20,9 +20,8 @@ from torch import nn
 
 from grader.checks.architecture import expect_shape
 from grader.datasets import CLASSES, Dataset, cache_dir, normalise
-from grader.judge.outcomes import CheckFailed
-from grader.judge.student import Remote
 from grader.sequential import Decision, SequentialTest
+from grader.student import CheckFailed, Remote
 
 BATCH = 50
 

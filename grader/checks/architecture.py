@@ -12,8 +12,7 @@ from typing import Any
 
 import torch
 
-from grader.judge.outcomes import CheckFailed
-from grader.judge.student import Remote
+from grader.student import CheckFailed, Remote
 
 Shape = tuple[int, ...]
 
@@ -26,7 +25,7 @@ def expect_tensor(value: Any, what: str) -> torch.Tensor:
 
     >>> expect_tensor([1.0], "forward")
     Traceback (most recent call last):
-    grader.judge.outcomes.CheckFailed: forward returned a list; a tensor is expected.
+    grader.student.outcomes.CheckFailed: forward returned a list; a tensor is expected.
     """
     if isinstance(value, torch.Tensor):
         return value
@@ -56,7 +55,7 @@ def expect_shape(value: Any, shape: Shape, what: str) -> torch.Tensor:
 
     >>> expect_shape(torch.zeros(2, 3), (2, 4), "fc")
     Traceback (most recent call last):
-    grader.judge.outcomes.CheckFailed: fc has shape (2, 3); (2, 4) is expected.
+    grader.student.outcomes.CheckFailed: fc has shape (2, 3); (2, 4) is expected.
     """
     tensor = expect_tensor(value, what)
     actual = tuple(tensor.shape)

@@ -16,8 +16,7 @@ from torch import nn
 
 from grader import tracing
 from grader.checks.architecture import expect_module, expect_tensor
-from grader.judge.outcomes import CheckFailed
-from grader.judge.student import Remote
+from grader.student import CheckFailed, Remote
 
 # Largest difference allowed, in standard deviations of the reference's output. Right code written differently stays
 # below 2e-5 (float32 summed in another order); the smallest mistake of the bank is above 1e-2 (tests/test_bank.py).

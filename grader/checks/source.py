@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
-from grader.judge.outcomes import CheckFailed
+from grader.student import CheckFailed
 
 
 def expect_unused(source: str | bytes, forbidden: Iterable[str]) -> None:

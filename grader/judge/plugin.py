@@ -18,11 +18,11 @@ from grader.assignment import AssignmentError
 from grader.checks.declare import ATTRIBUTE, CheckSpec
 from grader.datasets import DataError
 from grader.judge.context import Context
-from grader.judge.outcomes import CheckFailed, MissingName, StudentError, WorkerLost
 from grader.judge.session import Session
-from grader.judge.student import Student
 from grader.judge.workers import WorkerStartError
 from grader.result import Status
+from grader.student import Student
+from grader.student.outcomes import CheckFailed, MissingName, StudentError, WorkerLost
 
 
 class BrokenCheck(Exception):
@@ -187,8 +187,8 @@ def run_checks(
     folders = [str(folder) for folder in context.assignment.check_folders]
     if not folders:
         raise BrokenCheck(f"{context.assignment.name} has no checks ({context.assignment.folder / 'checks'}).")
-    # pytest names a check file's module by its path from rootdir; from the very root that is a name of its own. Else the
-    # second assignment with a checks/test_architecture.py would be given the first one's.
+    # pytest names a check file's module by its path from rootdir; from the very root that is a name of its own. Else
+    # the second assignment with a checks/test_architecture.py would be given the first one's.
     home = context.assignment.folder
     arguments = ["-s", "-c", os.devnull, f"--rootdir={home.anchor}", f"--confcutdir={home}", "--import-mode=importlib"]
     arguments += [part for name in _UNUSED for part in ("-p", f"no:{name}")]

@@ -9,9 +9,9 @@ from pathlib import PurePath
 from typing import Any, TypeVar
 
 from grader import protocol
-from grader.judge.outcomes import Frame, MissingName, StudentError, WorkerLost
 from grader.judge.workers import Worker, Workers
 from grader.protocol import Handle, ProtocolError
+from grader.student.outcomes import Frame, MissingName, StudentError, WorkerLost
 
 Answer = TypeVar("Answer")
 STARTUP_SECONDS = 300.0  # for a worker to import torch, which the submission's own limits do not count

@@ -28,9 +28,14 @@ def draw_history(history: list[dict[str, float]], path: Path, title: str) -> Non
 
 
 def write_card(
-    assignment: Assignment, recipe: Recipe, seconds: float, found: dict[str, tuple[int, int]], sha256: str
+    assignment: Assignment,
+    recipe: Recipe,
+    seconds: float,
+    found: dict[str, tuple[int, int]],
+    sha256: str,
+    folder: Path,
 ) -> None:
-    """Write MODEL_CARD.md beside the checkpoint: what it is, how it was trained, what it reaches."""
+    """Write MODEL_CARD.md into ``folder``, beside the checkpoint: what it is, how it was trained, what it reaches."""
     assert assignment.settings.checkpoint is not None
     stages = "\n".join(
         f"| {number} | {stage.epochs:g} | {stage.width:g} | {stage.size} x {stage.size} "
@@ -92,4 +97,4 @@ training and in no choice of weights: the last step's are published. To train it
 
 ![loss and accuracy](training.png)
 """
-    (assignment.folder / "MODEL_CARD.md").write_text(text, encoding="utf-8")
+    (folder / "MODEL_CARD.md").write_text(text, encoding="utf-8")

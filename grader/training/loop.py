@@ -1,7 +1,7 @@
 """The training loop: seeded, resumable to the step, with progress.
 
 Everything random in step ``s`` is drawn from a generator seeded by (seed, s), so a run that was interrupted and
-continued computes what an uninterrupted one does.
+continued computes what an uninterrupted one does (with the same number of processes: batch norm sees each one's share).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from grader.datasets import SIZE, Dataset, normalise
+from grader.training.parallel import ALONE, Team
 from grader.training.recipe import Recipe, Stage
 from grader.training.widths import narrow, widen, with_batch_norm
 
@@ -33,9 +34,15 @@ class Trainer:
     """Trains ``build()`` by ``recipe`` on ``cifar`` and ``digits``; keeps its state in ``folder``."""
 
     def __init__(
-        self, recipe: Recipe, build: Callable[[], nn.Module], cifar: Dataset, digits: Dataset, folder: Path
+        self,
+        recipe: Recipe,
+        build: Callable[[], nn.Module],
+        cifar: Dataset,
+        digits: Dataset,
+        folder: Path,
+        team: Team = ALONE,
     ) -> None:
-        self.recipe, self.build, self.folder = recipe, build, folder
+        self.recipe, self.build, self.folder, self.team = recipe, build, folder, team
         self.cifar, self.digits = cifar, digits
         self.per_batch = recipe.batch_size - recipe.digits_per_batch
         self.stage_steps = [max(1, round(stage.epochs * len(cifar) / self.per_batch)) for stage in recipe.stage]
@@ -84,12 +91,13 @@ class Trainer:
                 if self.step_in_stage == self.stage_steps[self.stage_index]:
                     self._next_stage()
                 report(self, loss, accuracy)
-                if stop or self.finished or now - saved > SAVE_EVERY:
+                stopping = self.team.average((), [float(bool(stop))])[0] > 0
+                if self.team.rank == 0 and (stopping or self.finished or now - saved > SAVE_EVERY):
                     self._save()
                     saved = now
-                if stop:
+                if stopping:
                     raise Interrupted(
-                        f"Stopped at step {self.step:,} of {self.total_steps:,}; run it again to continue."
+                        f"Stopped at step {self.step:,} of {self.total_steps:,}."
                     )
         finally:
             for number, handler in previous.items():
@@ -100,7 +108,7 @@ class Trainer:
         generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + self.step)
         torch.manual_seed(int(torch.randint(1 << 31, (), generator=generator)))  # dropout
         stage = self.recipe.stage[self.stage_index]
-        images, labels = self._batch(generator, stage.size)
+        images, labels = map(self.team.share, self._batch(generator, stage.size))
         for group in self.optimizer.param_groups:
             group["lr"] = self._lr()
         self.model.train()
@@ -108,8 +116,10 @@ class Trainer:
         loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        accuracy = (logits.argmax(1) == labels).float().mean()
+        numbers = self.team.average(self.model.parameters(), [loss.item(), accuracy.item()])
         self.optimizer.step()
-        return loss.item(), (logits.argmax(1) == labels).float().mean().item()
+        return numbers[0], numbers[1]
 
     def _batch(self, generator: torch.Generator, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         epoch, position = divmod(self.step * self.per_batch, len(self.cifar))

@@ -45,6 +45,10 @@ class RecipeError(Exception):
     """The recipe cannot be used; the message names the file and the key."""
 
 
+class TrainingError(Exception):
+    """What was asked for does not fit what an earlier run has left."""
+
+
 def read_recipe(path: Path) -> Recipe:
     """Read and validate ``path``.
 

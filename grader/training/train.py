@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from safetensors.torch import save_file
 from torch import nn
@@ -19,52 +22,102 @@ from grader.checks.accuracy import predict, predictions_path, store_predictions
 from grader.datasets import DataError, Dataset
 from grader.judge.context import import_solution, load_weights
 from grader.training.card import draw_history, write_card
-from grader.training.loop import Trainer
-from grader.training.recipe import read_recipe
+from grader.training.loop import Interrupted, Trainer
+from grader.training.parallel import Team, gathered
+from grader.training.recipe import Recipe, TrainingError, read_recipe
 from grader.training.widths import fold_batch_norm
 
 REPORT_EVERY = 20.0  # seconds between two lines of progress
 
 
 def train(
-    assignment: Assignment, data: Path | None, threads: int | None, state: Path, say: Callable[[str], None]
+    assignment: Assignment,
+    data: Path | None,
+    say: Callable[[str], None],
+    *,
+    epochs: float | None = None,
+    processes: int | None = None,
+    out: Path | None = None,
+    state: Path | None = None,
+    resume: bool = False,
 ) -> None:
     """Train ``assignment``'s checkpoint by solutions/<name>/recipe.toml, or continue where an earlier run stopped.
 
-    Writes beside the assignment: the checkpoint (fp16), the reference's predictions, the plot and the model card.
+    Writes into ``out`` the checkpoint (fp16), the reference's predictions, the plot and the model card.
 
     Args:
         data: CIFAR-10; see `datasets.find`. Digits alone are not enough to train on.
-        state: folder for what a later run continues from.
         say: told progress, a line at a time.
+        epochs: as many in all instead of the recipe's, every stage in proportion.
+        processes: how many train together; by default one for each core.
+        out: where the results go; by default the assignment's folder.
+        state: where it is kept what a later run continues from; by default in the user's cache.
+        resume: continue an unfinished run; without it, there must be none.
 
     Raises:
         AssignmentError: no solution or no [checkpoint]; RecipeError: no usable recipe; DataError: no CIFAR-10.
+        TrainingError: an unfinished run is there and ``resume`` was not asked for, or the other way round.
         Interrupted: stopped by a signal; the state is saved.
     """
     checkpoint = assignment.settings.checkpoint
-    path = assignment.checkpoint_path
+    if checkpoint is None or assignment.secret is None:
+        raise AssignmentError(f"{assignment.name} has no solution here, or no [checkpoint] in its assignment.toml.")
+    out = out or assignment.folder
+    state = state or datasets.cache_dir() / "training" / assignment.name
+    unfinished = (state / "state.pt").is_file()
+    if unfinished and not resume:
+        raise TrainingError(f"An earlier run is kept in {state}. Continue it with --resume, or delete that folder.")
+    if resume and not unfinished:
+        raise TrainingError(f"There is nothing to resume in {state}. Start anew without --resume.")
     module = import_solution(assignment)
-    if checkpoint is None or path is None or assignment.secret is None:
-        raise AssignmentError(f"{assignment.name} has no [checkpoint] in its assignment.toml.")
-    recipe = read_recipe(assignment.secret / "recipe.toml")
-    cifar = datasets.find(data, "train")
-    if cifar.name != "CIFAR-10":
-        raise DataError("Training needs CIFAR-10: point --data / GRADER_DATA at it, or fetch it with --data download.")
-    tests = [datasets.find(data, "test"), datasets.digits("test")]
-    torch.set_num_threads(threads or os.cpu_count() or 1)
-    trainer = Trainer(recipe, getattr(module, recipe.build), cifar, datasets.digits("train"), state)
-    if trainer.step:
-        say(f"Continuing at step {trainer.step:,} of {trainer.total_steps:,}.")
-    model = trainer.run(_reporter(trainer.step, say))
-    weights = final_weights(model, getattr(module, checkpoint.build), recipe.batch_norm_in_features)
+    recipe = _recipe(assignment, epochs)
+    tests = [_cifar(data, "test"), datasets.digits("test")]
+    out.mkdir(parents=True, exist_ok=True)
+    size = processes or os.cpu_count() or 1
+    with gathered(size, _follow, assignment, data, epochs, state) as team:
+        trainer = _trainer(team, assignment, data, epochs, state)
+        if trainer.step:
+            say(f"Continuing at step {trainer.step:,} of {trainer.total_steps:,}.")
+        model = trainer.run(_reporter(trainer.step, say))
+    build = getattr(module, checkpoint.build)
+    path = out / checkpoint.file
     partial = path.with_suffix(".partial")
-    save_file(weights, str(partial))
+    save_file(final_weights(model, build, recipe.batch_norm_in_features), str(partial))
     partial.replace(path)
+    path.chmod(0o644)
     say(f"Saved {path} ({path.stat().st_size / 1e6:.0f} MB).")
-    found = evaluate(path, getattr(module, checkpoint.build), tests, say)
-    draw_history(trainer.history, assignment.folder / "training.png", assignment.settings.title)
-    write_card(assignment, recipe, trainer.seconds, found, hashlib.sha256(path.read_bytes()).hexdigest())
+    found = evaluate(path, build, tests, say)
+    draw_history(trainer.history, out / "training.png", assignment.settings.title)
+    write_card(assignment, recipe, trainer.seconds, found, hashlib.sha256(path.read_bytes()).hexdigest(), out)
+    shutil.rmtree(state)
+
+
+def _recipe(assignment: Assignment, epochs: float | None) -> Recipe:
+    assert assignment.secret is not None
+    recipe = read_recipe(assignment.secret / "recipe.toml")
+    if epochs is not None:
+        factor = epochs / sum(stage.epochs for stage in recipe.stage)
+        recipe.stage = [msgspec.structs.replace(stage, epochs=stage.epochs * factor) for stage in recipe.stage]
+    return recipe
+
+
+def _cifar(data: Path | None, split: str) -> Dataset:
+    found = datasets.find(data, split)
+    if found.name != "CIFAR-10":
+        raise DataError("Training needs CIFAR-10: point --data / GRADER_DATA at it, or fetch it with --data download.")
+    return found
+
+
+def _trainer(team: Team, assignment: Assignment, data: Path | None, epochs: float | None, state: Path) -> Trainer:
+    recipe = _recipe(assignment, epochs)
+    build = getattr(import_solution(assignment), recipe.build)
+    return Trainer(recipe, build, _cifar(data, "train"), datasets.digits("train"), state, team)
+
+
+def _follow(team: Team, assignment: Assignment, data: Path | None, epochs: float | None, state: Path) -> None:
+    """What the other processes of a team do: the same steps, and nothing else."""
+    with contextlib.suppress(Interrupted):
+        _trainer(team, assignment, data, epochs, state).run(lambda trainer, loss, accuracy: None)
 
 
 def final_weights(model: Any, build: Callable[[], nn.Module], folded: bool) -> dict[str, torch.Tensor]:

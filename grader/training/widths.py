@@ -31,8 +31,9 @@ def narrow(model: nn.Module, width: float, num_classes: int = 10) -> nn.Module:
             replacement: nn.Module
             if isinstance(child, nn.Conv2d):
                 inputs = child.in_channels if child.in_channels == IMAGE_CHANNELS else scaled(child.in_channels)
-                geometry: Any = child.kernel_size, child.stride, child.padding  # typed as tuples of any length
-                replacement = nn.Conv2d(inputs, scaled(child.out_channels), *geometry, bias=child.bias is not None)
+                old: Any = child  # torch types its sizes as tuples of any length
+                sizes = old.kernel_size, old.stride, old.padding
+                replacement = nn.Conv2d(inputs, scaled(child.out_channels), *sizes, bias=child.bias is not None)
             elif isinstance(child, nn.Linear):
                 outputs = num_classes if child.out_features == num_classes else scaled(child.out_features)
                 replacement = nn.Linear(scaled(child.in_features), outputs, bias=child.bias is not None)

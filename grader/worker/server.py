@@ -112,12 +112,12 @@ class Server:
             torch.manual_seed(seed)
         before = [_version(argument) for argument in args]
         with torch.set_grad_enabled(grad):
-            result = function(*args, **kwargs)
+            result = tracing.run(function, *args, **kwargs)
         mutated = [index for index, argument in enumerate(args) if _version(argument) != before[index]]
         return {"result": result, "mutated": mutated}
 
     def describe(self, target: nn.Module) -> dict[str, object]:
-        """Parameters, persistent buffers and modules of ``target``: names, shapes, dtypes, classes and hyper-parameters."""
+        """Parameters, persistent buffers, modules of ``target``: names, shapes, dtypes, classes, hyper-parameters."""
         parameters = dict(target.named_parameters())
         return {
             "parameters": [
@@ -143,7 +143,7 @@ class Server:
         x = x.clone().requires_grad_()
         target.zero_grad(set_to_none=True)
         with torch.enable_grad():
-            output = target(x)
+            output = tracing.run(target, x)
             # Not output.backward(cotangent): that makes torch import its symbolic shapes, which takes seconds.
             (output * cotangent).sum().backward()
         gradients = {name: parameter.grad for name, parameter in target.named_parameters()}

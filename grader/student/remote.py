@@ -1,0 +1,274 @@
+"""What a check sees of the student's code: `Student` and `Remote` stand for the module and its objects in the worker.
+
+They read like the real thing: ``student.vgg16()`` builds the model in the worker, ``model(x)`` sends x there and
+returns the logits. What comes back is data (tensors, numbers, strings, lists, tuples, dictionaries of these) or another
+`Remote`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import torch
+
+from grader.protocol import Handle
+from grader.student.outcomes import CheckFailed
+from grader.tracing import Layer, Step
+
+Answer = TypeVar("Answer")
+Described = TypeVar("Described")
+# What Python, and hypothesis when it prints arguments (`_repr_pretty_`), ask of every object is not the student's.
+_PYTHON = ("__", "_repr_")
+
+
+class Requests(Protocol):
+    """Where a `Remote` puts its requests: the judge's `Session`."""
+
+    kept: dict[str, Any]
+
+    def request(self, kind: str, doing: str, read: Callable[[Any], Answer] = ..., **body: Any) -> Answer:
+        """Ask the worker; ``read`` takes its answer apart."""
+
+
+def expression(value: object) -> str:
+    """``value`` as a student would write it, tensors by their shape.
+
+    >>> expression([1, "M", torch.zeros(2, 3)])
+    "[1, 'M', tensor of shape (2, 3)]"
+    """
+    if isinstance(value, torch.Tensor):
+        return f"tensor of shape {tuple(value.shape)}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(expression, value)) + "]"
+    if isinstance(value, dict):
+        shown = [f"{key!r}: {expression(item)}" for key, item in list(value.items())[:2]]
+        return "{" + ", ".join(shown + ["..."] * (len(value) > 2)) + "}"
+    if isinstance(value, tuple):
+        return "(" + ", ".join(map(expression, value)) + ("," if len(value) == 1 else "") + ")"
+    if isinstance(value, (Remote, Path)):
+        return str(value)
+    return repr(value)
+
+
+def _arguments(args: tuple[object, ...], kwargs: dict[str, object]) -> str:
+    return ", ".join([*map(expression, args), *(f"{key}={expression(value)}" for key, value in kwargs.items())])
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """Name, shape, dtype ("float32") and whether it is trained."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    requires_grad: bool
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Of <model(x), cotangent>: the output, the gradient at the input, and the parameters' gradients (None: none)."""
+
+    output: torch.Tensor
+    input: torch.Tensor | None
+    parameters: dict[str, torch.Tensor | None]
+
+
+class Path:
+    """A name in the student's module, or an attribute of an object: call it, or go on with ``.attribute``."""
+
+    def __init__(self, session: Requests, target: Remote | None, path: str, written: str) -> None:
+        self._session, self._target, self._path, self._written = session, target, path, written
+
+    def __str__(self) -> str:
+        return self._written
+
+    def __getattr__(self, name: str) -> Path:
+        if name.startswith(_PYTHON):
+            raise AttributeError(name)
+        return Path(self._session, self._target, f"{self._path}.{name}", f"{self._written}.{name}")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return call(self, *args, **kwargs).result
+
+    def value(self) -> Any:
+        """The attribute itself: data, or a `Remote`."""
+        return self._session.request(
+            "get",
+            self._written,
+            lambda answer: localise(self._session, answer, self._written),
+            target=self._target,
+            path=self._path,
+        )
+
+
+@dataclass(frozen=True)
+class Called:
+    """A call's result, and the positions of the tensor arguments it changed in place."""
+
+    result: Any
+    mutated: list[int]
+
+
+def call(path: Path, *args: Any, seed: int | None = None, grad: bool = False, **kwargs: Any) -> Called:
+    """Call ``path`` in the worker, without gradients unless ``grad``; ``seed`` seeds torch there first."""
+    written = f"{path._written}({_arguments(args, kwargs)})"
+
+    def read(answer: Any) -> Called:
+        return Called(
+            localise(path._session, answer["result"], written), [operator.index(index) for index in answer["mutated"]]
+        )
+
+    return path._session.request(
+        "call",
+        written,
+        read,
+        target=path._target,
+        path=path._path,
+        args=args,
+        kwargs=kwargs,
+        seed=seed,
+        grad=grad,
+    )
+
+
+class Remote:
+    """An object in the worker. Calling it, and calling its methods, works as on the object itself."""
+
+    def __init__(self, session: Requests, handle: Handle, written: str) -> None:
+        self._session, self._grader_handle, self._written = session, handle, written
+
+    def __str__(self) -> str:
+        return self._written
+
+    def __getattr__(self, name: str) -> Path:
+        if name.startswith(_PYTHON):
+            raise AttributeError(name)
+        return Path(self._session, self, name, f"{self._written}.{name}")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.called(*args, **kwargs).result
+
+    def called(self, *args: Any, seed: int | None = None, grad: bool = False, **kwargs: Any) -> Called:
+        """Like calling it, with what `Called` tells beside the result."""
+        return call(Path(self._session, self, "", self._written), *args, seed=seed, grad=grad, **kwargs)
+
+    @property
+    def is_module(self) -> bool:
+        """Whether it is an nn.Module."""
+        return self._grader_handle.module
+
+    @property
+    def type(self) -> str:
+        """Its class's name."""
+        return self._grader_handle.type
+
+    def parameters(self) -> list[Parameter]:
+        """The parameters of an nn.Module, in its order."""
+        return self._describe(
+            lambda answer: [
+                Parameter(str(name), _shape(shape), str(dtype).removeprefix("torch."), bool(grad))
+                for name, shape, dtype, grad in answer["parameters"]
+            ]
+        )
+
+    def layers(self) -> list[Layer]:
+        """The modules of an nn.Module, itself included, in the order of ``named_modules``."""
+        return self._describe(
+            lambda answer: [Layer(str(name), str(kind), dict(hyper)) for name, kind, hyper in answer["modules"]]
+        )
+
+    def buffers(self) -> list[Parameter]:
+        """The buffers of an nn.Module that its state_dict holds (running statistics and the like), in its order."""
+        return self._describe(
+            lambda answer: [
+                Parameter(str(name), _shape(shape), str(dtype).removeprefix("torch."), False)
+                for name, shape, dtype in answer["buffers"]
+            ]
+        )
+
+    def _describe(self, read: Callable[[Any], list[Described]]) -> list[Described]:
+        self.need_module()
+        return self._session.request("describe", self._written, read, target=self)
+
+    def trace(self, x: torch.Tensor, outputs: bool = False) -> tuple[list[Step], str]:
+        """Run the module and list what each of its modules did; the second part is the error that stopped it, or ""."""
+        self.need_module()
+        written = f"{self._written}({expression(x)})"
+
+        def read(answer: Any) -> tuple[list[Step], str]:
+            steps = [
+                Step(str(name), str(kind), given and _shape(given), shape and _shape(shape), _tensor_or_none(output))
+                for name, kind, given, shape, output in answer["entries"]
+            ]
+            return steps, str(answer["error"]["text"]) if answer["error"] else ""
+
+        return self._session.request("trace", written, read, target=self, x=x, outputs=outputs)
+
+    def gradients(self, x: torch.Tensor, cotangent: torch.Tensor) -> Gradients:
+        """Run forward on ``x`` and backward from ``cotangent`` (of the output's shape)."""
+        self.need_module()
+        written = f"the backward pass of {self._written}"
+
+        def read(answer: Any) -> Gradients:
+            parameters = {str(name): _tensor_or_none(value) for name, value in answer["parameters"].items()}
+            output = _tensor_or_none(answer["output"])
+            if output is None:
+                raise ValueError("no output")
+            return Gradients(output, _tensor_or_none(answer["input"]), parameters)
+
+        return self._session.request("backward", written, read, target=self, x=x, cotangent=cotangent)
+
+    def use_threads(self, count: int) -> None:
+        """Let torch compute with ``count`` threads in the worker from now on."""
+        self._session.request("configure", "setting the number of threads", threads=count)
+
+    def need_module(self) -> None:
+        """Raise `CheckFailed` unless it is an nn.Module."""
+        if not self.is_module:
+            raise CheckFailed(f"{self._written} is a {self.type}; an nn.Module is expected.", actual=self.type)
+
+
+class Student:
+    """The student's module: ``student.name`` is whatever it defines under that name."""
+
+    def __init__(self, session: Requests) -> None:
+        self._session = session
+
+    def __getattr__(self, name: str) -> Path:
+        if name.startswith(_PYTHON) or name == "pytestmark":
+            raise AttributeError(name)
+        return Path(self._session, None, name, name)
+
+    def once(self, name: str) -> Any:
+        """What ``name()`` returns, built once for all checks that ask here: for what does not depend on weights."""
+        kept = self._session.kept
+        if name not in kept:
+            built = getattr(self, name)()
+            if not isinstance(built, Remote):
+                return built
+            kept[name] = built
+        return kept[name]
+
+
+def localise(session: Requests, value: Any, written: str) -> Any:
+    """Replace handles in an answer by `Remote` objects."""
+    if isinstance(value, Handle):
+        return Remote(session, value, written)
+    if isinstance(value, (list, tuple)):
+        return type(value)(localise(session, item, f"{written}[{index}]") for index, item in enumerate(value))
+    if isinstance(value, dict):
+        return {key: localise(session, item, f"{written}[{key!r}]") for key, item in value.items()}
+    return value
+
+
+def _shape(shape: Any) -> tuple[int, ...]:
+    return tuple(operator.index(extent) for extent in shape)
+
+
+def _tensor_or_none(value: Any) -> torch.Tensor | None:
+    if value is None or isinstance(value, torch.Tensor):
+        return value
+    raise ValueError(f"a {type(value).__name__} where a tensor should be")
