@@ -1,7 +1,7 @@
 """The command line: ``grader check``, ``grader stubs``, ``grader train``.
 
-Exit codes: 0 full points (or all well), 1 not, 2 nothing could be graded (what was given cannot be used, or the grader or
-an assignment is at fault: a sentence says which), 130 stopped by Ctrl-C (128 + its number by another signal).
+Exit codes: 0 full points (or all well), 1 not, 2 something could not be graded (what was given cannot be used, or the
+grader or an assignment is at fault: a sentence says which), 130 stopped by Ctrl-C (128 + its number by another signal).
 
 torch, pytest and hypothesis take seconds to import. So they are imported within functions: a mistyped name is answered
 at once, and the process that will run student code imports torch while this one does.
@@ -190,11 +190,10 @@ def cut_stubs(
 
     def work() -> int:
         root = assignment.find_root()
-        chosen = [assignment.load(each, root) for each in ([name] if name else _all(root))]
-        if name is None:
-            chosen = [each for each in chosen if each.secret is not None]
-            if not chosen:
-                raise AssignmentError(f"There are no solutions in {root / 'solutions'}, so no stubs can be cut.")
+        names = [name] if name else [each for each in _all(root) if (root / "solutions" / each).is_dir()]
+        if not names:
+            raise AssignmentError(f"There are no solutions in {root / 'solutions'}, so no stubs can be cut.")
+        chosen = [assignment.load(each, root) for each in names]
         status = OK
         for stub in [stub for each in chosen for stub in stubs.stubs(each)]:  # all are read before one is written
             shown = report.short_path(str(stub.path))
@@ -229,7 +228,7 @@ def train(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where checkpoint, plot and model card go; by default assignments/ASSIGNMENT."),
+        typer.Option(metavar="DIR", help="Where checkpoint, plot and model card go; by default the assignment."),
     ] = None,
     state: Annotated[
         Path | None,

@@ -15,7 +15,7 @@ _state: dict[str, object] = {}
 
 
 def submissions(name: str, kind: str) -> list[Path]:
-    """The files of solutions/<name>/<kind>/ (``mistakes`` or ``variants``): all with WHOLE_BANK=1, else every few of them."""
+    """The files of solutions/<name>/<kind>/ ("mistakes" or "variants"): all with WHOLE_BANK=1, else every few."""
     files = sorted((ROOT / "solutions" / name / kind).glob("*.py"))
     least = LEAST[kind]
     return files if os.environ.get("WHOLE_BANK") == "1" else files[:: max(1, len(files) // least)]
@@ -43,4 +43,6 @@ def _grade(job: tuple[str, Path]) -> Result:
     workers = _state["workers"]
     assert isinstance(workers, Workers)
     chosen = assignment.load(name, ROOT)
-    return grade(chosen, submission.read(chosen, file), workers, data=Path("digits"), fail_fast=file.parent.name == "mistakes")
+    return grade(
+        chosen, submission.read(chosen, file), workers, data=Path("digits"), fail_fast=file.parent.name == "mistakes"
+    )

@@ -54,7 +54,8 @@ def test_bank_is_large_enough(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "file", [pytest.param(file, id=f"{name}-{file.stem}") for name in ASSIGNMENTS for file in submissions(name, "variants")]
+    "file",
+    [pytest.param(file, id=f"{name}-{file.stem}") for name in ASSIGNMENTS for file in submissions(name, "variants")],
 )
 def test_variant_is_accepted(file: Path) -> None:
     result = graded(file.parent.parent.name)[file]
@@ -62,7 +63,8 @@ def test_variant_is_accepted(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "file", [pytest.param(file, id=f"{name}-{file.stem}") for name in ASSIGNMENTS for file in submissions(name, "mistakes")]
+    "file",
+    [pytest.param(file, id=f"{name}-{file.stem}") for name in ASSIGNMENTS for file in submissions(name, "mistakes")],
 )
 def test_mistake_is_rejected(file: Path) -> None:
     result = graded(file.parent.parent.name)[file]

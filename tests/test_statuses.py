@@ -1,4 +1,4 @@
-"""Whatever a submission does, every check ends in a status of its own, and the checks it did not spoil are still graded."""
+"""Whatever a submission does, each check ends in a status of its own, and the checks it did not spoil are graded."""
 
 from __future__ import annotations
 
@@ -126,7 +126,11 @@ def test_right(graded) -> None:
         ("return x.new_zeros(int(3e9))", "out_of_memory", "more memory"),
         ("kept = []\nwhile True: kept.append(bytearray(10**7))", "out_of_memory", "more memory"),
         ("return first(x)", "error", "RecursionError"),
-        ("import os\nfor fd in range(3, 50):\n    try: os.write(fd, b'x' * 100)\n    except OSError: pass", "crashed", "connection"),
+        (
+            "import os\nfor fd in range(3, 50):\n    try: os.write(fd, b'x' * 100)\n    except OSError: pass",
+            "crashed",
+            "connection",
+        ),
         ("import os\nos.closerange(3, 100)\nreturn x", "crashed", "ended"),
         ("import os, time\nif os.fork() == 0: time.sleep(30)\nos._exit(3)", "crashed", "exit code 3"),
     ],
@@ -174,7 +178,9 @@ def test_missing_name_is_suggested(graded) -> None:
 
 
 def test_nan_is_a_failure(graded) -> None:
-    result = graded(RIGHT.replace("return x\n", "return x\n", 1).replace("        return x", "        return x / 0 * 0"))
+    result = graded(
+        RIGHT.replace("return x\n", "return x\n", 1).replace("        return x", "        return x / 0 * 0")
+    )
     assert statuses(result)["third"] == "failed"
     assert "nan" in result.tests[2].extra_data.message
 

@@ -186,7 +186,7 @@ def test_widening_keeps_the_function(training: bool) -> None:
     small = shaken(narrow(build(), 0.5))
     large = widen(small, build(), torch.Generator().manual_seed(1))
     x = torch.randn(5, 3, 8, 8)
-    torch.testing.assert_close(large.train(training)(x), small.train(training)(x), rtol=1e-3, atol=1e-4)
+    assert torch.allclose(large.train(training)(x), small.train(training)(x), rtol=1e-3, atol=1e-4)
     # The copies of a channel are fed differently from here on, or they would stay copies for ever.
     weight = large[3].weight.detach()
     assert not torch.equal(weight[:, :4], weight[:, 4:])
@@ -205,7 +205,7 @@ def test_folding_batch_norm_keeps_the_function() -> None:
     features = shaken(with_batch_norm(plain)).eval()
     x = torch.randn(2, 3, 32, 32)
     folded = fold_batch_norm(features)
-    torch.testing.assert_close(folded(x), features(x), rtol=1e-4, atol=1e-4)
+    assert torch.allclose(folded(x), features(x), rtol=1e-4, atol=1e-4)
     assert [type(layer) for layer in folded] == [type(layer) for layer in plain]
     assert folded.state_dict().keys() == plain.state_dict().keys()
 
@@ -218,7 +218,7 @@ def test_final_weights_are_those_of_the_published_network(tmp_path: Path) -> Non
     assert {value.dtype for key, value in weights.items() if "num_batches" not in key} == {torch.float16}
     published = Tiny().eval()
     published.load_state_dict({key: value.float() for key, value in weights.items()})
-    torch.testing.assert_close(published(x), expected, rtol=0.02, atol=0.02)  # fp16 keeps 11 bits
+    assert torch.allclose(published(x), expected, rtol=0.02, atol=0.02)  # fp16 keeps 11 bits
 
 
 def test_final_weights_must_fit_the_solution() -> None:

@@ -16,7 +16,7 @@ from torch import nn
 
 from grader import tracing
 from grader.checks.architecture import expect_module, expect_tensor
-from grader.student import CheckFailed, Remote
+from grader.student import CheckFailed, Remote, StudentError
 
 # Largest difference allowed, in standard deviations of the reference's output. Right code written differently stays
 # below 2e-5 (float32 summed in another order); the smallest mistake of the bank is above 1e-2 (tests/test_bank.py).
@@ -156,6 +156,25 @@ def expect_same_gradient(student: Remote, reference: nn.Module, x: torch.Tensor,
         scale = max(wanted.abs().max().item(), 1e-3 * cotangent.abs().max().item())
         if gradient is None or gradient.shape != wanted.shape or (gradient - wanted).abs().max().item() > 1e-2 * scale:
             raise CheckFailed(f"The gradient of {student} at {name} is {_state(gradient)}.")
+
+
+def expect_fresh(first: Remote, second: Remote, parameters: Sequence[str]) -> None:
+    """Two models from two calls have weights of their own, drawn anew, and loading wrong weights is an error.
+
+    Raises:
+        CheckFailed: the named ``parameters`` are the same in both, or load_state_dict takes what does not fit.
+    """
+    for name in parameters:
+        if torch.equal(first.get_parameter(name), second.get_parameter(name)):
+            raise CheckFailed(
+                f"{first}, called again, has the same {name} as before: make a new model in every call, "
+                "and set no seed."
+            )
+    try:
+        first.load_state_dict({"no.such.key": torch.zeros(1)})
+    except StudentError:
+        return
+    raise CheckFailed(f"{first}.load_state_dict takes a checkpoint that does not fit; leave it as nn.Module has it.")
 
 
 def same(actual: Any, expected: torch.Tensor) -> bool:

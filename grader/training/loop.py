@@ -96,9 +96,7 @@ class Trainer:
                     self._save()
                     saved = now
                 if stopping:
-                    raise Interrupted(
-                        f"Stopped at step {self.step:,} of {self.total_steps:,}."
-                    )
+                    raise Interrupted(f"Stopped at step {self.step:,} of {self.total_steps:,}.")
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from grader.checks import check
 from grader.checks.architecture import expect_module
-from grader.checks.numerics import calibrate, expect_same_function, expect_same_gradient, give_weights
+from grader.checks.numerics import calibrate, expect_fresh, expect_same_function, expect_same_gradient, give_weights
 from grader.checks.strategies import seeds, sides, widths
 
 BLOCK_HINT = "conv1x1, conv3x3 with padding 1, conv1x1 with padding 0; the result is added to the projected shortcut."
@@ -104,6 +104,8 @@ def test_resnet50_function(student, context):
     noise = torch.randn(2, 3, 32, 32, generator=context.generator(8))
     expect_same_function(mine, original, [context.images(3), noise, noise[:1]])
     expect_same_function(mine, original, [torch.randn(8, 3, 32, 32, generator=context.generator(9))], training=True)
+    other = expect_module(student.ResNet50_layer4(), "ResNet50_layer4()")
+    expect_fresh(mine, other, ["layer1.0.weight", "layer4.5.layer.1.0.weight", "fc.weight"])
 
 
 @check(points=2, hint="Do not cut the graph in forward: no detach, no no_grad.", requires=["resnet50_function"])

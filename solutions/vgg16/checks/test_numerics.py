@@ -7,9 +7,16 @@ from torch import nn
 
 from grader.checks import CheckFailed, check
 from grader.checks.architecture import expect_module, expect_shape
-from grader.checks.numerics import calibrate, expect_same_function, expect_same_gradient, give_weights, same
+from grader.checks.numerics import (
+    calibrate,
+    expect_fresh,
+    expect_same_function,
+    expect_same_gradient,
+    give_weights,
+    same,
+)
 from grader.checks.strategies import image_sizes, seeds, vgg_configs
-from grader.judge.student import call
+from grader.student import call
 
 SMALL = [8, "M", 12, "M", 16, "M", 16, "M", 512, "M"]
 
@@ -156,6 +163,7 @@ def test_vgg_init(student, reference, context):
     """VGG initialises every convolution: weights normal with std sqrt(2 / n), biases 0"""
     cfg = [96, "M", 192, "M", 64, "M", 160, "M", 512, "M"]
     model = expect_module(student.VGG(student.make_layers(cfg)), "VGG(features)")
+    expect_fresh(model, student.VGG(student.make_layers(cfg)), ["features.0.weight"])
     state = model.state_dict()
     for key, original in reference.make_layers(cfg).state_dict().items():
         value = state.get(f"features.{key}")
@@ -193,3 +201,4 @@ def test_vgg16_function(student, context):
     mine = give_weights(student.vgg16(), original)
     noise = torch.randn(2, 3, 32, 32, generator=context.generator(8))
     expect_same_function(mine, original, [context.images(3), noise])
+    expect_fresh(mine, expect_module(student.vgg16(), "vgg16()"), ["features.0.weight", "classifier.1.weight"])

@@ -1,0 +1,216 @@
+"""grader.checks.numerics: calibrated weights, tolerance, and the place where two functions part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from live import student
+from torch import nn
+
+from grader.checks.architecture import expect_module
+from grader.checks.numerics import (
+    TOLERANCE,
+    calibrate,
+    difference,
+    expect_same_function,
+    expect_same_gradient,
+    give_weights,
+    same,
+)
+from grader.student import CheckFailed, Remote, Student
+
+SOURCE = """
+import torch
+from torch import nn
+
+def build(padding=1, pool=nn.MaxPool2d, norm=nn.BatchNorm2d, last=nn.Linear):
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=padding), norm(4), nn.ReLU(), pool(2), nn.Flatten(), last(64, 2)
+    )
+
+class Wrapped(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = build()
+
+    def forward(self, x):
+        return self.inner(x)
+
+class InPlace(Wrapped):
+    def forward(self, x):
+        return self.inner(x.add_(0))
+
+class Cut(Wrapped):
+    def forward(self, x):
+        return self.inner[5](self.inner[:5](x).detach())
+
+class Counting(Wrapped):
+    calls = 0
+    def forward(self, x):
+        self.calls += 1
+        return self.inner(x) * self.calls
+
+class Nan(Wrapped):
+    def forward(self, x):
+        return self.inner(x) / 0 * 0
+
+def reflecting():
+    model = build()
+    model[0].padding_mode = "reflect"
+    model[0]._reversed_padding_repeated_twice = [1, 1, 1, 1]
+    return model
+
+def average():
+    return build(pool=nn.AvgPool2d)
+
+def momentum():
+    return build(norm=lambda width: nn.BatchNorm2d(width, momentum=0.01))
+
+def wide():
+    return build(last=lambda old, new: nn.Linear(old, 3))
+
+def double():
+    return build().double()
+"""
+X = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def original() -> nn.Sequential:
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 2)
+    )
+    calibrate(model, X, 1)
+    return model
+
+
+@pytest.fixture(scope="module")
+def work() -> Iterator[Student]:
+    with student(SOURCE) as started:
+        yield started
+
+
+def made(work: Student, name: str) -> Remote:
+    """A model of the student's with the original's weights."""
+    return give_weights(expect_module(getattr(work, name)(), f"{name}()"), original())
+
+
+def test_calibrated_activations_neither_vanish_nor_explode() -> None:
+    layers = [layer for _ in range(20) for layer in (nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU())]
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), *layers, nn.Flatten(), nn.Linear(8 * 36, 10))
+    found = calibrate(model, X, 3)
+    assert found is model
+    assert not model.training
+    for step in range(1, len(model)):
+        assert 0.1 < model[:step](X).std() < 10, step
+
+
+def test_running_statistics_are_those_of_the_batch() -> None:
+    model = original()
+    before_norm = model[0](X)
+    assert torch.allclose(model[1].running_mean, before_norm.mean((0, 2, 3)), atol=1e-5)
+    assert torch.allclose(model[1].running_var, before_norm.var((0, 2, 3)), atol=1e-5)
+    after = model[1](before_norm)
+    assert torch.allclose(after.mean((0, 2, 3)), model[1].bias, atol=1e-4)
+    assert torch.allclose(after.std((0, 2, 3)), model[1].weight, atol=1e-3)
+    assert model[1].momentum == 0.1
+
+
+def test_every_layer_matters_under_calibrated_weights() -> None:
+    model = original()
+    assert all(parameter.abs().max() > 0.01 for parameter in model.parameters())
+    assert (model[1].running_mean.abs() > 1e-3).all()
+    expected = model(X)
+    for name, parameter in model.named_parameters():
+        kept = parameter.detach().clone()
+        parameter.data *= 1.1
+        assert not same(model(X), expected), name
+        parameter.data = kept
+
+
+def test_the_seed_decides_and_torchs_own_numbers_go_on_undisturbed() -> None:
+    def weights(seed: int) -> torch.Tensor:
+        model = calibrate(nn.Sequential(nn.Linear(4, 3), nn.Dropout(), nn.BatchNorm1d(3)), torch.randn(9, 4), seed)
+        return model[0].weight.detach()
+
+    assert torch.equal(weights(1), weights(1))
+    assert not torch.equal(weights(1), weights(2))
+    model = nn.Sequential(nn.Dropout(), nn.Linear(4, 3))
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    calibrate(model, torch.zeros(2, 4), 1)
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1, 1e6])
+def test_the_tolerance_is_relative_to_the_spread(scale: float) -> None:
+    expected = torch.randn(1000, generator=torch.Generator().manual_seed(1)) * scale
+    assert same(expected + 0.5 * TOLERANCE * scale, expected)
+    assert not same(expected + 2 * TOLERANCE * scale, expected)
+
+
+def test_what_is_never_the_same() -> None:
+    expected = torch.tensor([1.0, 2.0])
+    for actual in (None, [1.0, 2.0], torch.tensor([1, 2]), torch.tensor([[1.0, 2.0]]), torch.tensor([1.0, 2.0, 3.0])):
+        assert not same(actual, expected)
+    assert difference(torch.tensor([1.0, float("inf")]), expected) == float("inf")
+    assert difference(torch.tensor([1.0, float("nan")]), expected) == float("inf")
+    assert difference(torch.empty(0, 3), torch.empty(0, 3)) == 0
+    assert same(torch.ones(3), torch.ones(3))  # no spread at all
+    assert not same(torch.ones(3) + 1e-3, torch.ones(3))
+    assert same(expected.double(), expected)
+
+
+@pytest.mark.parametrize("name", ["build", "Wrapped"])
+@pytest.mark.parametrize("training", [False, True])
+def test_the_same_function_under_other_names(work: Student, name: str, training: bool) -> None:
+    model = made(work, name)
+    expect_same_gradient(model, original(), X, training=training)
+    expect_same_function(model, original(), [X, X[:2]], training=training)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("average", "3 (AvgPool2d) is the first module whose output differs: look at its type"),
+        ("reflecting", "0 (Conv2d) is the first module whose output differs: its padding_mode is reflect"),
+        ("InPlace", "changes its input in place"),
+        ("Counting", "gives another output when it is called again"),
+        ("Nan", "gives nan or infinity"),
+    ],
+)
+def test_another_function(work: Student, name: str, said: str) -> None:
+    with pytest.raises(CheckFailed) as caught:
+        expect_same_function(made(work, name), original(), [X])
+    assert said in caught.value.message
+
+
+def test_other_running_statistics(work: Student) -> None:
+    model = made(work, "momentum")
+    expect_same_function(model, original(), [X])
+    with pytest.raises(CheckFailed, match=r"1\.running_mean of .* is not what batch normalisation keeps"):
+        expect_same_function(model, original(), [2 * X + 1], training=True)
+
+
+def test_a_cut_gradient(work: Student) -> None:
+    model = made(work, "Cut")
+    expect_same_function(model, original(), [X])
+    with pytest.raises(CheckFailed, match=r"gradient of .* at its input is missing: something cuts the graph"):
+        expect_same_gradient(model, original(), X)
+
+
+def test_weights_that_do_not_correspond(work: Student) -> None:
+    with pytest.raises(CheckFailed, match=r"the parameter 5\.weight has shape \(3, 64\); \(2, 64\) is expected"):
+        made(work, "wide")
+    with pytest.raises(CheckFailed, match="has 6 parameter tensors; 4 are expected"):
+        give_weights(expect_module(work.build(), "build()"), original()[:2])
