@@ -14,6 +14,7 @@ from torch import nn
 from grader.assignment import AssignmentError
 from grader.datasets import Dataset
 from grader.training.loop import Interrupted, Trainer
+from grader.training.parallel import Team, gathered
 from grader.training.recipe import Recipe, RecipeError, Stage, read_recipe
 from grader.training.train import final_weights
 from grader.training.widths import fold_batch_norm, narrow, widen, with_batch_norm
@@ -304,3 +305,34 @@ def test_the_shipped_recipes(name: str) -> None:
     recipe = read_recipe(path)
     assert recipe.stage[-1].width == 1
     assert recipe.stage[-1].size == 32
+
+
+def test_a_run_can_begin_with_given_weights(tmp_path: Path) -> None:
+    given = trainer(tmp_path / "first")
+    given.run(nothing)
+    weights = {
+        key: torch.full_like(value, 0.5) for key, value in trainer(tmp_path / "other").model.state_dict().items()
+    }
+    begun = Trainer(RECIPE, Tiny, fake("CIFAR-10", 18), fake("digits", 5), tmp_path / "second", start=weights)
+    assert all(torch.equal(value, weights[key]) for key, value in begun.model.state_dict().items())
+    assert not torch.equal(begun.run(nothing).classifier[1].weight, given.model.classifier[1].weight)
+
+
+def test_weights_to_begin_with_need_the_stages_they_came_from() -> None:
+    with pytest.raises(ValueError, match="start and earlier go together"):
+        Recipe("Tiny", 1, 8, 2, 0.0, 0.0, [Stage(1, (0.1, 0.1))], start="start.safetensors")
+
+
+def follow(team: Team, folder: Path) -> None:
+    Trainer(RECIPE, Tiny, fake("CIFAR-10", 18), fake("digits", 5), folder, team).run(nothing)
+
+
+def test_two_processes_make_the_same_steps(tmp_path: Path) -> None:
+    with gathered(2, follow, tmp_path) as team:
+        together = Trainer(RECIPE, Tiny, fake("CIFAR-10", 18), fake("digits", 5), tmp_path, team)
+        together.run(nothing)
+    assert together.finished
+    assert len(together.history) == 8
+    again = trainer(tmp_path)  # the state that the first of them saved
+    assert again.finished
+    expect_equal(again.model, together.model)

@@ -37,10 +37,11 @@ def write_card(
 ) -> None:
     """Write MODEL_CARD.md into ``folder``, beside the checkpoint: what it is, how it was trained, what it reaches."""
     assert assignment.settings.checkpoint is not None
-    stages = "\n".join(
+    stages = [*recipe.earlier, *recipe.stage]
+    table = "\n".join(
         f"| {number} | {stage.epochs:g} | {stage.width:g} | {stage.size} x {stage.size} "
         f"| {stage.lr[0]:g} to {stage.lr[1]:g} |"
-        for number, stage in enumerate(recipe.stage, 1)
+        for number, stage in enumerate(stages, 1)
     )
     part = {"CIFAR-10": "test set", "digits": "held out"}
     reached = "\n".join(
@@ -48,13 +49,13 @@ def write_card(
         for name, (correct, total) in found.items()
     )
     notes = []
-    if any(stage.width != 1 for stage in recipe.stage):
+    if any(stage.width != 1 for stage in stages):
         notes.append(
             "Stages of width below 1 train the same network with that share of the channels. It is then widened "
             "without a change of function: every channel is doubled, and each consumer splits its weight between the "
             "two copies in a random proportion (Net2WiderNet; Chen, Goodfellow, Shlens, 2016)."
         )
-    if any(stage.size != 32 for stage in recipe.stage):
+    if any(stage.size != 32 for stage in stages):
         notes.append("On images smaller than 32 x 32 the last pooling is left out.")
     if recipe.batch_norm_in_features:
         notes.append(
@@ -87,7 +88,7 @@ pixels (border reflected), CIFAR-10 also mirrored. Seed {recipe.seed}. The learn
 
 | stage | epochs | width | images | learning rate |
 |---|---|---|---|---|
-{stages}
+{table}
 
 {" ".join(notes)}
 

@@ -31,7 +31,10 @@ class Interrupted(Exception):
 
 
 class Trainer:
-    """Trains ``build()`` by ``recipe`` on ``cifar`` and ``digits``; keeps its state in ``folder``."""
+    """Trains ``build()`` by ``recipe`` on ``cifar`` and ``digits``; keeps its state in ``folder``.
+
+    Where that holds nothing to continue from, the first stage's model begins with the weights ``start``, if given.
+    """
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class Trainer:
         digits: Dataset,
         folder: Path,
         team: Team = ALONE,
+        start: dict[str, torch.Tensor] | None = None,
     ) -> None:
         self.recipe, self.build, self.folder, self.team = recipe, build, folder, team
         self.cifar, self.digits = cifar, digits
@@ -51,6 +55,8 @@ class Trainer:
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
         self.model = self._model(recipe.stage[0])
+        if start is not None:
+            self.model.load_state_dict(start)
         self.optimizer = self._optimizer()
         self._order: tuple[int, torch.Tensor] | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -170,14 +176,11 @@ class Trainer:
             narrow(model, stage.width)
         if stage.size != SIZE:  # fewer halvings for a smaller image: the last pooling is left out
             model.features[-1] = nn.Identity()
-        for name, module in model.named_modules():
+        for module in model.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-                shortcut = self.recipe.identity_shortcuts and "make_equal_channel" in name
-                if shortcut and module.in_channels == module.out_channels:
-                    nn.init.dirac_(module.weight)
             if isinstance(module, nn.Dropout) and self.recipe.dropout is not None:
                 module.p = self.recipe.dropout
         trained: nn.Module = model.to(memory_format=torch.channels_last)

@@ -22,7 +22,12 @@ class Stage(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Recipe(msgspec.Struct, forbid_unknown_fields=True):
-    """SGD with Nesterov momentum over a list of stages, CIFAR-10 and digits mixed in every batch."""
+    """SGD with Nesterov momentum over a list of stages, CIFAR-10 and digits mixed in every batch.
+
+    Attributes:
+        start: a safetensors file beside the recipe: the first stage's model begins with these weights. They came out of
+            the stages listed in ``earlier``, which the model card tells of too.
+    """
 
     build: str
     seed: int
@@ -34,11 +39,14 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True):
     momentum: Share = 0.9
     dropout: Share | None = None
     batch_norm_in_features: bool = False
-    identity_shortcuts: bool = False
+    start: str | None = None
+    earlier: list[Stage] = []
 
     def __post_init__(self) -> None:
         if self.digits_per_batch >= self.batch_size:
             raise ValueError("digits_per_batch must be less than batch_size")
+        if bool(self.start) != bool(self.earlier):
+            raise ValueError("start and earlier go together: weights, and the stages they came out of")
 
 
 class RecipeError(Exception):

@@ -111,7 +111,9 @@ def _cifar(data: Path | None, split: str) -> Dataset:
 def _trainer(team: Team, assignment: Assignment, data: Path | None, epochs: float | None, state: Path) -> Trainer:
     recipe = _recipe(assignment, epochs)
     build = getattr(import_solution(assignment), recipe.build)
-    return Trainer(recipe, build, _cifar(data, "train"), datasets.digits("train"), state, team)
+    assert assignment.secret is not None
+    start = load_weights(assignment.secret / recipe.start) if recipe.start else None
+    return Trainer(recipe, build, _cifar(data, "train"), datasets.digits("train"), state, team, start)
 
 
 def _follow(team: Team, assignment: Assignment, data: Path | None, epochs: float | None, state: Path) -> None:
