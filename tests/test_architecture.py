@@ -112,11 +112,11 @@ def test_missing_and_surplus_keys(net: Remote) -> None:
 def test_the_first_wrong_step_is_named(net: Remote) -> None:
     with pytest.raises(CheckFailed) as caught:
         expect_steps(net, X, {"0": (1, 4, 2, 2), "3": (1, 64), "4": (1, 5)})
-    assert said(caught) == "3 (Flatten) turns (1, 4, 2, 2) into (1, 16); (1, 64) is expected."
+    assert said(caught) == "net().3 (Flatten) turns (1, 4, 2, 2) into (1, 16); (1, 64) is expected."
 
 
 def test_steps_that_are_not_reached(net: Remote) -> None:
-    with pytest.raises(CheckFailed, match=r"5 of net\(\) gives no output, or is never called"):
+    with pytest.raises(CheckFailed, match=r"net\(\)\.5 gives no output, or is never called"):
         expect_steps(net, X, {"5": (1, 2)})
-    with pytest.raises(CheckFailed, match=r"4 of net\(\) gives no output: .*shapes cannot be multiplied"):
+    with pytest.raises(CheckFailed, match=r"net\(\)\.4 gives no output: .*shapes cannot be multiplied"):
         expect_steps(net, torch.zeros(1, 3, 9, 9), {"3": (1, 196), "4": (1, 2)})

@@ -46,6 +46,10 @@ class Cut(Wrapped):
     def forward(self, x):
         return self.inner[5](self.inner[:5](x).detach())
 
+class NanGradient(Wrapped):
+    def forward(self, x):
+        return self.inner(x) + (self.inner[0].bias * 0).sqrt().sum() * 0
+
 class Counting(Wrapped):
     calls = 0
     def forward(self, x):
@@ -206,6 +210,13 @@ def test_a_cut_gradient(work: Student) -> None:
     model = made(work, "Cut")
     expect_same_function(model, original(), [X])
     with pytest.raises(CheckFailed, match=r"gradient of .* at its input is missing: something cuts the graph"):
+        expect_same_gradient(model, original(), X)
+
+
+def test_a_gradient_that_is_nan(work: Student) -> None:
+    model = made(work, "NanGradient")
+    expect_same_function(model, original(), [X])
+    with pytest.raises(CheckFailed, match=r"gradient of .* is nan or infinite"):
         expect_same_gradient(model, original(), X)
 
 

@@ -118,11 +118,11 @@ def expect_steps(model: Remote, x: torch.Tensor, expected: Mapping[str, Shape]) 
     for name, shape in expected.items():
         if name not in seen:
             why = f": {error}" if error else ", or is never called"
-            raise CheckFailed(f"{name} of {model} gives no output{why}.", expected=f"{name}: {shape}")
+            raise CheckFailed(f"{model}.{name} gives no output{why}.", expected=f"{name}: {shape}")
         step = seen[name]
         if step.output_shape != shape:
             raise CheckFailed(
-                f"{name} ({step.type}) turns {step.input_shape} into {step.output_shape}; {shape} is expected.",
+                f"{model}.{name} ({step.type}) turns {step.input_shape} into {step.output_shape}; {shape} is expected.",
                 expected=shape,
                 actual=step.output_shape,
             )

@@ -150,11 +150,14 @@ def expect_same_gradient(student: Remote, reference: nn.Module, x: torch.Tensor,
     if found.input is None or not same(found.input, ours.grad):
         raise CheckFailed(f"The gradient of {student} at its input is {_state(found.input)}.")
     expected = [parameter.grad for parameter in reference.parameters()]
+    if len(found.parameters) != len(expected):
+        raise CheckFailed(f"{student} has {len(found.parameters)} parameters; {len(expected)} are expected.")
     for (name, gradient), wanted in zip(found.parameters.items(), expected, strict=True):
         assert wanted is not None
         # A bias before batch norm has gradient 0 up to rounding: compare on the scale of the whole gradient.
         scale = max(wanted.abs().max().item(), 1e-3 * cotangent.abs().max().item())
-        if gradient is None or gradient.shape != wanted.shape or (gradient - wanted).abs().max().item() > 1e-2 * scale:
+        allowed = 1e-2 * scale
+        if gradient is None or gradient.shape != wanted.shape or not _within(gradient, wanted, allowed):
             raise CheckFailed(f"The gradient of {student} at {name} is {_state(gradient)}.")
 
 
@@ -165,7 +168,8 @@ def expect_fresh(first: Remote, second: Remote, parameters: Sequence[str]) -> No
         CheckFailed: the named ``parameters`` are the same in both, or load_state_dict takes what does not fit.
     """
     for name in parameters:
-        if torch.equal(first.get_parameter(name), second.get_parameter(name)):
+        one, other = (expect_tensor(each.get_parameter(name), f"{each}.{name}") for each in (first, second))
+        if torch.equal(one, other):
             raise CheckFailed(
                 f"{first}, called again, has the same {name} as before: make a new model in every call, "
                 "and set no seed."
@@ -199,6 +203,11 @@ def difference(actual: torch.Tensor, expected: torch.Tensor) -> float:
     return found if found == found else float("inf")
 
 
+def _within(actual: torch.Tensor, expected: torch.Tensor, allowed: float) -> bool:
+    """Whether they differ by at most ``allowed`` everywhere; a nan does not."""
+    return (actual.float() - expected).abs().max().item() <= allowed
+
+
 def first_difference(student: Remote, reference: nn.Module, x: torch.Tensor) -> tuple[str, str, str] | None:
     """The first module, in the reference's order of execution, that gives something else in the student's model.
 
@@ -215,12 +224,12 @@ def first_difference(student: Remote, reference: nn.Module, x: torch.Tensor) -> 
         if other is None or step.output is None or step.name == "":
             continue
         if other.output_shape != step.output_shape:
-            sentence = f"{other.name} ({other.type}) turns {other.input_shape} into {other.output_shape}"
+            sentence = f"{student}.{other.name} ({other.type}) turns {other.input_shape} into {other.output_shape}"
             return _with_hyper_parameters(
                 student, reference, step.name, sentence, step.output_shape, other.output_shape
             )
         if not same(other.output, step.output):
-            sentence = f"{other.name} ({other.type}) is the first module whose output differs"
+            sentence = f"{student}.{other.name} ({other.type}) is the first module whose output differs"
             return _with_hyper_parameters(student, reference, step.name, sentence, "", "")
     if stopped:
         return f"the run stops: {stopped}", "", ""
@@ -231,7 +240,9 @@ def _with_hyper_parameters(
     student: Remote, reference: nn.Module, name: str, sentence: str, expected: object, actual: object
 ) -> tuple[str, str, str]:
     ours = {layer.name: layer for layer in tracing.layers(reference)}[name]
-    theirs = {layer.name: layer for layer in student.layers()}[name]
+    theirs = {layer.name: layer for layer in student.layers()}.get(name)
+    if theirs is None:
+        return sentence, str(expected), str(actual)
     wrong = [
         key
         for key, value in ours.hyper_parameters.items()
@@ -250,8 +261,10 @@ def _with_hyper_parameters(
 
 
 def _short(value: object) -> str:
-    """A pair of equal numbers as one number."""
-    return str(value[0] if isinstance(value, list) and len(set(value)) == 1 else value)
+    """A pair of equal numbers as one number; bounded, since it may come from the student."""
+    if isinstance(value, list) and value and all(item == value[0] for item in value):
+        value = value[0]
+    return str(value)[:60]
 
 
 def _explain(
@@ -278,6 +291,8 @@ def _expect_same_buffers(student: Remote, reference: nn.Module) -> None:
     if not isinstance(state, Mapping):
         raise CheckFailed(f"{student}.state_dict() is no dictionary.")
     names = [entry.name for entry in student.buffers()]
+    if len(names) != len(list(reference.buffers())):
+        raise CheckFailed(f"{student} has other buffers after a forward run than before.")
     for name, (key, expected) in zip(names, reference.named_buffers(), strict=True):
         actual = state.get(name)
         if expected.is_floating_point() and not same(actual, expected):
