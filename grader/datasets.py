@@ -6,6 +6,7 @@ Both come as uint8 images (N, 3, 32, 32) with int64 labels (N,) from 0 to 9, so 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import io
 import lzma
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
+import numpy.typing as npt
 import platformdirs
 import torch
 
@@ -77,16 +79,28 @@ def digits(split: str) -> Dataset:
     >>> digits("test").images.shape
     torch.Size([450, 3, 32, 32])
     """
-    from sklearn.datasets import load_digits  # slow to import: only when asked for
-
-    bunch = load_digits()
-    order = np.random.default_rng(0).permutation(len(bunch.target))
+    pixels, target = _digit_arrays()
+    order = np.random.default_rng(0).permutation(len(target))
     chosen = order[:DIGITS_HELD_OUT] if split == "test" else order[DIGITS_HELD_OUT:]
-    small = torch.tensor(bunch.images[chosen], dtype=torch.float32).unsqueeze(1) * (255 / 16)  # grey levels 0 to 16
+    small = torch.tensor(pixels[chosen], dtype=torch.float32).unsqueeze(1) * (255 / 16)  # grey levels 0 to 16
     large = torch.nn.functional.interpolate(small, size=(SIZE, SIZE), mode="bilinear", align_corners=False)
     images = large.round().clamp(0, 255).to(torch.uint8).expand(-1, 3, -1, -1).contiguous()
-    labels = torch.tensor(bunch.target[chosen], dtype=torch.int64)
+    labels = torch.tensor(target[chosen], dtype=torch.int64)
     return Dataset("digits", images, labels, "embedded (scikit-learn's digits, upsampled to 3x32x32)")
+
+
+def _digit_arrays() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Grey levels 0 to 16, (1797, 8, 8), and labels, (1797,): from scikit-learn's file, whose import takes seconds."""
+    package = importlib.util.find_spec("sklearn")
+    for folder in (package.submodule_search_locations or []) if package else []:
+        path = Path(folder, "datasets", "data", "digits.csv.gz")
+        if path.is_file():
+            table = np.loadtxt(path, delimiter=",")
+            return table[:, :-1].reshape(-1, 8, 8), table[:, -1].astype(np.int64)
+    from sklearn.datasets import load_digits  # the file has moved in another release
+
+    bunch = load_digits()
+    return bunch.images, bunch.target
 
 
 def cifar10(path: Path, split: str) -> Dataset:

@@ -243,3 +243,13 @@ def test_the_real_test_set() -> None:
     # MEAN and STD are those of the training images.
     assert found.images.float().mean((0, 2, 3)).div(255).tolist() == pytest.approx(datasets.MEAN, abs=0.01)
     assert found.images.float().std((0, 2, 3)).div(255).tolist() == pytest.approx(datasets.STD, abs=0.01)
+
+
+def test_digits_are_scikit_learns() -> None:
+    from sklearn.datasets import load_digits
+
+    labels = torch.cat([datasets.digits(split).labels for split in ("test", "train")])
+    assert torch.equal(labels.bincount(), torch.tensor(load_digits().target).bincount())
+    pixels, target = datasets._digit_arrays()
+    assert np.array_equal(pixels, load_digits().images)
+    assert np.array_equal(target, load_digits().target)
