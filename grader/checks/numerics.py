@@ -9,7 +9,7 @@ expect_same_function(mine, block, [torch.randn(2, 6, 9, 9)])
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -17,6 +17,8 @@ from torch import nn
 from grader import tracing
 from grader.checks.architecture import expect_module, expect_tensor
 from grader.student import CheckFailed, Remote, StudentError
+
+Value = TypeVar("Value")
 
 # Largest difference allowed, in standard deviations of the reference's output. Right code written differently stays
 # below 2e-5 (float32 summed in another order); the smallest mistake of the bank is above 1e-2 (tests/test_bank.py).
@@ -149,7 +151,7 @@ def expect_same_gradient(student: Remote, reference: nn.Module, x: torch.Tensor,
     assert ours.grad is not None
     if found.input is None or not same(found.input, ours.grad):
         raise CheckFailed(f"The gradient of {student} at its input is {_state(found.input)}.")
-    expected = [parameter.grad for parameter in reference.parameters()]
+    expected = _in_order_of(list(found.parameters), {key: value.grad for key, value in reference.named_parameters()})
     if len(found.parameters) != len(expected):
         raise CheckFailed(f"{student} has {len(found.parameters)} parameters; {len(expected)} are expected.")
     for (name, gradient), wanted in zip(found.parameters.items(), expected, strict=True):
@@ -201,6 +203,11 @@ def difference(actual: torch.Tensor, expected: torch.Tensor) -> float:
     scale = max(expected.double().std(correction=0).item(), 1e-6 * (1 + expected.abs().max().item()))
     found = (actual.double() - expected.double()).abs().max().item() / scale
     return found if found == found else float("inf")
+
+
+def _in_order_of(names: list[str], values: dict[str, Value]) -> list[Value]:
+    """``values`` by ``names`` where these are their keys, in whatever order; else as they come."""
+    return [values[name] for name in names] if set(names) == set(values) else list(values.values())
 
 
 def _within(actual: torch.Tensor, expected: torch.Tensor, allowed: float) -> bool:
@@ -293,13 +300,12 @@ def _expect_same_buffers(student: Remote, reference: nn.Module) -> None:
     names = [entry.name for entry in student.buffers()]
     if len(names) != len(list(reference.buffers())):
         raise CheckFailed(f"{student} has other buffers after a forward run than before.")
-    for name, (key, expected) in zip(names, reference.named_buffers(), strict=True):
+    for name, expected in zip(names, _in_order_of(names, dict(reference.named_buffers())), strict=True):
         actual = state.get(name)
         if expected.is_floating_point() and not same(actual, expected):
             raise CheckFailed(
                 f"After a forward run in train mode, {name} of {student} is not what batch normalisation keeps "
                 f"(momentum 0.1).",
-                expected=key,
                 actual=name,
             )
 

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.checks import check
+from grader.checks import CheckFailed, check
 from grader.checks.architecture import (
     expect_module,
     expect_parameter_count,
@@ -67,7 +67,10 @@ def test_make_layers_state(student, cfg, batch_norm):
 def test_make_layers_defaults(student):
     """make_layers leaves batch norm out unless asked, and accepts a tuple"""
     cfg = [4, "M", 6]
-    expect_state(expect_module(student.make_layers(cfg), "make_layers(cfg)"), state_of(cfg, False))
+    features = expect_module(student.make_layers(cfg), "make_layers(cfg)")
+    if features.type in ("ModuleList", "ModuleDict"):
+        raise CheckFailed(f"make_layers returns a {features.type}; an nn.Sequential is expected.", actual=features.type)
+    expect_state(features, state_of(cfg, False))
     expect_state(expect_module(student.make_layers(tuple(cfg)), "make_layers(tuple)"), state_of(cfg, False))
     expect_state(expect_module(student.make_layers(cfg, True), "make_layers(cfg, True)"), state_of(cfg, True))
 
