@@ -17,7 +17,7 @@ from typing import BinaryIO, Literal, cast
 
 import psutil
 
-from grader.worker.control import REPLY, REQUEST
+from grader.worker.control import REPLY, REQUEST, exactly
 
 Reason = Literal["timeout", "out_of_memory"]
 POLL = 0.05  # seconds between two looks at a worker's memory and deadline
@@ -155,7 +155,7 @@ class Template:
         try:
             socket.send_fds(self.control, [REQUEST.pack(b"F", memory_mb, len(name))], [theirs.fileno(), output_write])
             self.control.sendall(name)
-            (pid,) = REPLY.unpack(_exactly(self.control, REPLY.size))
+            (pid,) = REPLY.unpack(exactly(self.control, REPLY.size))
             process = psutil.Process(pid)
         except (OSError, EOFError, psutil.Error) as error:
             channel.close()
@@ -174,7 +174,7 @@ class Template:
         """The exit code (or minus the signal) of a worker that was killed or has ended."""
         try:
             self.control.sendall(REQUEST.pack(b"W", pid, 0))
-            (status,) = REPLY.unpack(_exactly(self.control, REPLY.size))
+            (status,) = REPLY.unpack(exactly(self.control, REPLY.size))
         except (OSError, EOFError):
             return None
         return os.waitstatus_to_exitcode(status)
@@ -266,16 +266,6 @@ class Workers:
 
 def _streams(channel: socket.socket) -> tuple[BinaryIO, BinaryIO]:
     return cast(BinaryIO, channel.makefile("rb")), cast(BinaryIO, channel.makefile("wb"))
-
-
-def _exactly(control: socket.socket, size: int) -> bytes:
-    received = b""
-    while len(received) < size:
-        chunk = control.recv(size - len(received))
-        if not chunk:
-            raise EOFError
-        received += chunk
-    return received
 
 
 def _resident(process: psutil.Process) -> int:

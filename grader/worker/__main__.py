@@ -13,7 +13,7 @@ import socket
 import sys
 from pathlib import Path
 
-from grader.worker.control import REPLY, REQUEST
+from grader.worker.control import REPLY, REQUEST, exactly
 
 
 def template(control: socket.socket) -> None:
@@ -27,7 +27,7 @@ def template(control: socket.socket) -> None:
             break
         kind, number, length = REQUEST.unpack(request)
         if kind == b"F":
-            folder = os.fsdecode(_receive(control, length))
+            folder = os.fsdecode(exactly(control, length))
             channel, output = descriptors
             pid = os.fork()
             if pid == 0:
@@ -45,16 +45,6 @@ def template(control: socket.socket) -> None:
     for pid in children:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
-
-
-def _receive(control: socket.socket, length: int) -> bytes:
-    received = b""
-    while len(received) < length:
-        chunk = control.recv(length - len(received))
-        if not chunk:
-            raise EOFError
-        received += chunk
-    return received
 
 
 def _become_worker(channel: int, output: int) -> None:

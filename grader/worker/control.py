@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+import socket
 import struct
 
 REQUEST = struct.Struct(">cIH")  # b"F", memory limit in MB, length of the folder's name; or b"W", pid, 0
 REPLY = struct.Struct(">i")  # of "F" the worker's pid, of "W" its wait status
+
+
+def exactly(control: socket.socket, size: int) -> bytes:
+    """Receive ``size`` bytes.
+
+    Raises:
+        EOFError: the other side has hung up.
+    """
+    received = b""
+    while len(received) < size:
+        chunk = control.recv(size - len(received))
+        if not chunk:
+            raise EOFError
+        received += chunk
+    return received
