@@ -51,8 +51,8 @@ def grade(
         workers: starts the processes that run the student's code.
         data: see `datasets.find`.
         exact: accuracy on every image.
-        seed: of the checks' random choices; by default it follows from the submission's content, so that grading the
-            same file twice gives the same result.
+        seed: of the checks' random choices; by default it follows from the contents of the submission and of the
+            hidden checks: grading a file twice gives the same result, and without the latter nobody can foretell it.
         fail_fast: run no further check after one that did not pass; enough to know whether it gets full points.
         announce: told (title, checks done, checks in all) before each check.
         progress: told (what, done, total) during long steps.
