@@ -10,18 +10,23 @@ endif
 READY = if [ -x $(BIN)/python ]; then $(BIN)/python -I -S grader/bootstrap.py --quiet; \
 	else $(PYTHON) grader/bootstrap.py --quiet; fi
 
-.PHONY: help setup check test bank lint format stubs train lock bench clean ready
+.PHONY: help setup check grade test bank classes lint format stubs train lock bench clean ready
 .DEFAULT_GOAL := help
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 # $${A:+...}: make hands the variables on to the shell, which keeps spaces in paths together.
-export A SUBMISSION DATA EXACT JSON RESUME ARGS
+export A SUBMISSION SUBMISSIONS OUT DATA EXACT JSON RESUME ARGS
 
 check: ready ## grade: A=vgg16 (default: all) SUBMISSION=folder DATA=path EXACT=1 JSON=file
 	@$(BIN)/grader check $(A) $${SUBMISSION:+--submission "$$SUBMISSION"} $${DATA:+--data "$$DATA"} \
 		$${EXACT:+--exact} $${JSON:+--json} $(if $(filter-out 1,$(JSON)),"$$JSON")
+
+grade: ready ## grade a class: SUBMISSIONS=folder-or-zip A=resnet50 OUT=grades DATA=path EXACT=1
+	@[ -n "$$SUBMISSIONS" ] && [ -n "$$A" ] || { echo "Which? make grade SUBMISSIONS=folder A=resnet50" >&2; exit 2; }
+	@$(BIN)/grader grade "$$SUBMISSIONS" --assignment "$$A" --out "$${OUT:-grades-$$A}" $${DATA:+--data "$$DATA"} \
+		$${EXACT:+--exact}
 
 setup: ## make the environment .venv, or bring it up to date
 	@$(subst --quiet,,$(READY))
@@ -31,6 +36,9 @@ test: ready ## run the project's own tests: ARGS="-k protocol -x" goes to pytest
 
 bank: ready ## grade every wrong and every unusual right submission in solutions/; all verdicts must be right
 	@WHOLE_BANK=1 $(BIN)/python -m pytest -s tests/test_bank.py $(ARGS)
+
+classes: ready ## class runs and hostile submissions, in the real sandbox (minutes, on a machine of one's own)
+	@CLASSES=1 $(BIN)/python -m pytest tests/test_class_run.py tests/test_attacks.py $(ARGS)
 
 lint: ready ## ruff (rules and format) and mypy
 	@$(BIN)/python -m ruff check
@@ -50,7 +58,7 @@ train: ready ## train a reference checkpoint: A=vgg16 DATA=path RESUME=1
 
 lock: ready ## renew requirements.txt: the newest versions that pyproject.toml allows, for every platform, with hashes
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
-		--python-version 3.11 --extra dev --output-file requirements.txt pyproject.toml
+		--python-version 3.11 --extra dev --extra cluster --output-file requirements.txt pyproject.toml
 
 bench: ready ## run the benchmarks
 	@for script in benchmarks/*.py; do $(BIN)/python "$$script" || exit; done

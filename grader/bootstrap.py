@@ -7,6 +7,8 @@
 3. `uv pip install --require-hashes -r requirements.txt`, then the project itself, editable;
 4. .venv/.ready, the stamp: a hash of all that the environment was made from. While it fits, nothing is to be done.
 
+`make setup` on an instructor's copy also installs bubblewrap, the sandbox of class runs, where apt can.
+
 Until step 4 there is .venv/.unfinished instead. A run that finds it (someone pressed Ctrl-C, the disk was full)
 starts again from an empty .venv. A lock keeps two runs from working at the same time.
 """
@@ -48,6 +50,8 @@ def main(arguments: list[str]) -> int:
             set_up(root)
         elif "--quiet" not in arguments:
             say(".venv is ready.")
+        if "--quiet" not in arguments:
+            provide_sandbox(root)
     except SetupError as error:
         say(f"Setting up .venv failed. {error}")
         return 2
@@ -126,12 +130,46 @@ def set_up(root: Path) -> None:
             tools.run([tools.python, "-I", "-m", "venv", "--without-pip", str(venv)])
         install = [*tools.uv(), "pip", "install", "--python", str(interpreter(venv))]
         # Wheels only: nothing is compiled, and no package's own code runs while it is installed.
-        tools.run([*install, "--only-binary", ":all:", "--require-hashes", "-r", "requirements.txt"])
+        pinned = ["--only-binary", ":all:", "--require-hashes", "-r", "requirements.txt"]
+        tools.run([*install, "--compile-bytecode", *pinned])
         # Built by the setuptools just installed, so nothing comes in that has no hash.
         tools.run([*install, "--no-deps", "--no-build-isolation", "--editable", "."])
         unfinished.write_bytes(stamp(root))
         unfinished.replace(ready)
         say(f".venv is ready, after {time.monotonic() - started:.0f} s.")
+
+
+def provide_sandbox(root: Path) -> None:
+    """Install bubblewrap where there is none and apt may be asked; a student's copy, without solutions/, needs none."""
+    if sys.platform != "linux" or not (root / "solutions").is_dir():
+        return
+    import shutil
+
+    if shutil.which("bwrap"):
+        return
+    apt = shutil.which("apt-get")
+    rights = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
+    if apt and (not rights or shutil.which("sudo")):
+        say("Installing bubblewrap, the sandbox of class runs ...")
+        install = [*rights, apt, "install", "--yes", "--no-install-recommends", "bubblewrap"]
+        # A fresh system has no lists of packages yet.
+        if quietly(install) or (quietly([*rights, apt, "update"]) and quietly(install)):
+            return
+    say(
+        "There is no bubblewrap, the sandbox of class runs (grader grade); everything else works without it.\n"
+        "On Debian and Ubuntu: sudo apt install bubblewrap"
+    )
+
+
+def quietly(command: list[str]) -> bool:
+    """Run ``command``, whatever it says; whether it went well."""
+    import subprocess
+
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        return not subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True).returncode
+    except OSError:
+        return False
 
 
 def is_usable(root: Path) -> bool:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 import msgspec
 import torch
+from msgspec import UNSET, Meta, Raw, UnsetType
 
 MAX_HEADER = 16 << 20  # bytes; a header holds names and numbers, no weights
 MAX_PAYLOAD = 2 << 30  # bytes; the weights of VGG-19 take 575 MB
@@ -46,16 +47,20 @@ class TensorInfo(msgspec.Struct, array_like=True):
     """dtype (a key of `DTYPES`) and shape of one tensor of the payload."""
 
     dtype: str
-    shape: list[int]
+    shape: Annotated[list[int], Meta(max_length=MAX_DIMENSIONS)]
 
 
 class Frame(msgspec.Struct, array_like=True):
-    """One message: ``kind`` (a request's operation; "value" or "error" in a reply), ``body`` and its tensors."""
+    """One message: ``kind`` (a request's operation; "value" or "error" in a reply), ``body`` and its tensors.
+
+    The body is decoded value by value, each by its own type. At once, and as `Any`, its maps could have tuples of
+    numbers as keys, all of one hash: 10,000 of them (140 KB) keep a decoder busy for 16 s.
+    """
 
     number: int
     kind: str
-    body: Any = None
-    tensors: list[TensorInfo] = []
+    body: Raw
+    tensors: Annotated[list[TensorInfo], Meta(max_length=MAX_NODES)] = []
 
 
 class Handle(msgspec.Struct):
@@ -64,6 +69,27 @@ class Handle(msgspec.Struct):
     number: int
     type: str
     module: bool
+
+
+_Items = Annotated[list[Raw], Meta(max_length=MAX_NODES)]
+_Entries = Annotated[list[tuple[str, Raw]], Meta(max_length=MAX_NODES)]
+
+
+class _Tagged(
+    msgspec.Struct, forbid_unknown_fields=True, rename={"content": "bytes", "items": "tuple", "entries": "dict"}
+):
+    """What is neither a list nor a plain value: a map with one of these keys."""
+
+    tensor: int | UnsetType = UNSET
+    content: bytes | UnsetType = UNSET
+    items: _Items | UnsetType = UNSET
+    entries: _Entries | UnsetType = UNSET
+    handle: Handle | UnsetType = UNSET
+
+
+_decode_list = msgspec.msgpack.Decoder(_Items).decode
+_decode_tagged = msgspec.msgpack.Decoder(_Tagged).decode
+_decode_plain = msgspec.msgpack.Decoder(None | bool | int | float | str).decode
 
 
 def send(
@@ -77,7 +103,7 @@ def send(
     infos: list[TensorInfo] = []
     blocks: list[torch.Tensor] = []
     tree = _pack(body, infos, blocks, to_handle, 0)
-    header = msgspec.msgpack.encode(Frame(number, kind, tree, infos))
+    header = msgspec.msgpack.encode(Frame(number, kind, Raw(msgspec.msgpack.encode(tree)), infos))
     size = sum(block.numel() for block in blocks)
     if len(header) > MAX_HEADER or size > MAX_PAYLOAD:
         raise ProtocolError(f"{(len(header) + size) / 1e6:,.0f} MB are too much for one message")
@@ -87,7 +113,9 @@ def send(
     stream.flush()
 
 
-def receive(stream: BinaryIO, from_handle: Callable[[Handle], object] | None = None) -> tuple[int, str, Any]:
+def receive(
+    stream: BinaryIO, from_handle: Callable[[Handle], object] | None = None, max_payload: int = MAX_PAYLOAD
+) -> tuple[int, str, Any]:
     """Read one frame: (number, kind, body). ``from_handle`` turns handles into what stands for them.
 
     Raises:
@@ -95,15 +123,13 @@ def receive(stream: BinaryIO, from_handle: Callable[[Handle], object] | None = N
         ProtocolError: the frame is not one of ours or exceeds a bound.
     """
     header_size, payload_size = _PREFIX.unpack(_read(stream, _PREFIX.size))
-    if header_size > MAX_HEADER or payload_size > MAX_PAYLOAD:
+    if header_size > MAX_HEADER or payload_size > min(max_payload, MAX_PAYLOAD):
         raise ProtocolError(f"announces {header_size:,} + {payload_size:,} bytes, over the limit")
     header = _read(stream, header_size)
     try:
         frame = msgspec.msgpack.decode(header, type=Frame)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolError(f"unreadable header: {error}") from None
-    if len(frame.tensors) > MAX_NODES:
-        raise ProtocolError(f"{len(frame.tensors):,} tensors in one message")
     sizes = [_bytes_of(info) for info in frame.tensors]
     if sum(sizes) != payload_size:
         raise ProtocolError("tensor sizes do not add up to the payload")
@@ -155,6 +181,8 @@ def _pack(
         return value
     if type(value) is int and -(1 << 63) <= value < 1 << 63:
         return value
+    if type(value) is bytes:
+        return {"bytes": value}
     if isinstance(value, torch.Tensor):
         name = str(value.dtype).removeprefix("torch.")
         if name in DTYPES and value.layout == torch.strided and value.device.type == "cpu":
@@ -184,31 +212,32 @@ class _Unpacker:
     def __init__(self, tensors: list[torch.Tensor], from_handle: Callable[[Handle], object] | None) -> None:
         self.tensors, self.from_handle, self.nodes = tensors, from_handle, 0
 
-    def unpack(self, tree: Any, depth: int) -> Any:
+    def unpack(self, encoded: Raw, depth: int) -> Any:
         self.nodes += 1
         if depth > 2 * MAX_DEPTH or self.nodes > MAX_NODES:
             raise ProtocolError("nested too deeply or too large")
-        if tree is None or isinstance(tree, (bool, str, int, float)):
-            return tree
-        if isinstance(tree, list):
-            return [self.unpack(item, depth + 1) for item in tree]
-        if isinstance(tree, dict) and len(tree) == 1:
-            ((tag, content),) = tree.items()
-            if tag == "tensor" and type(content) is int and 0 <= content < len(self.tensors):
-                return self.tensors[content]
-            if tag == "tuple" and isinstance(content, list):
-                return tuple(self.unpack(item, depth + 1) for item in content)
-            if tag == "dict" and isinstance(content, list):
-                return {key: self.unpack(item, depth + 1) for key, item in map(_pair, content)}
-            if tag == "handle" and self.from_handle is not None:
-                try:
-                    return self.from_handle(msgspec.convert(content, Handle))
-                except msgspec.ValidationError as error:
-                    raise ProtocolError(f"not a handle: {error}") from None
+        try:
+            return self._value(encoded, depth)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ProtocolError(f"a value of no known kind, or too large: {error}") from None
+
+    def _value(self, encoded: Raw, depth: int) -> Any:
+        first = memoryview(encoded)[0]
+        if first >> 4 == 0x9 or first in (0xDC, 0xDD):  # msgpack's lists
+            return [self.unpack(item, depth + 1) for item in _decode_list(encoded)]
+        if first >> 4 != 0x8 and first not in (0xDE, 0xDF):  # and its maps
+            return _decode_plain(encoded)
+        tagged = _decode_tagged(encoded)
+        given = [value for value in msgspec.structs.astuple(tagged) if value is not UNSET]
+        if len(given) == 1:
+            if tagged.tensor is not UNSET and 0 <= tagged.tensor < len(self.tensors):
+                return self.tensors[tagged.tensor]
+            if tagged.content is not UNSET:
+                return tagged.content
+            if tagged.items is not UNSET:
+                return tuple(self.unpack(item, depth + 1) for item in tagged.items)
+            if tagged.entries is not UNSET:
+                return {key: self.unpack(item, depth + 1) for key, item in tagged.entries}
+            if tagged.handle is not UNSET and self.from_handle is not None:
+                return self.from_handle(tagged.handle)
         raise ProtocolError("a value of no known kind")
-
-
-def _pair(item: object) -> tuple[str, Any]:
-    if isinstance(item, list) and len(item) == 2 and isinstance(item[0], str):
-        return item[0], item[1]
-    raise ProtocolError("not a dictionary entry")

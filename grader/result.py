@@ -64,6 +64,7 @@ class Summary(msgspec.Struct, forbid_unknown_fields=True):
         status: passed with full points; else the most telling status of the checks, or of the import.
         message: why nothing could be graded, where that is so (a syntax error, a hanging import); else "".
         not_run_points: points of hidden checks that this copy does not have.
+        broken_checks: names of checks that broke by themselves, which an instructor must look at.
     """
 
     assignment: str
@@ -78,6 +79,7 @@ class Summary(msgspec.Struct, forbid_unknown_fields=True):
     seed: int = 0
     not_run_points: float = 0.0
     grader_version: str = ""
+    broken_checks: list[str] = []
 
 
 class Result(msgspec.Struct, forbid_unknown_fields=True):

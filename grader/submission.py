@@ -17,7 +17,12 @@ class SubmissionError(Exception):
 
 @dataclass(frozen=True)
 class Submission:
-    """``files`` maps the names that the assignment fixes to their content; the first is the module under test."""
+    """What is graded.
+
+    Attributes:
+        path: where the module under test is, for people: it need not be there, nor be a file of its own (in a zip).
+        files: the names that the assignment fixes, to their content; the first is the module under test.
+    """
 
     path: Path
     files: dict[str, bytes]
@@ -25,7 +30,7 @@ class Submission:
     @property
     def file(self) -> Path:
         """Where the module under test is."""
-        return self.path / next(iter(self.files)) if self.path.is_dir() else self.path
+        return self.path
 
     def sha256(self) -> str:
         """The hash of names and contents."""
@@ -55,7 +60,7 @@ def read(assignment: Assignment, path: Path | None = None) -> Submission:
         raise SubmissionError(
             f"{assignment.name} consists of {', '.join(wanted)}: give the folder they are in, not {where}."
         )
-    return Submission(where, {name: _content(place, name) for name, place in places.items()})
+    return Submission(places[wanted[0]], {name: _content(place, name) for name, place in places.items()})
 
 
 def _content(place: Path, name: str) -> bytes:

@@ -6,9 +6,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from bank import LEAST, ROOT, grade_all, submissions
+from bank import CATCHERS, LEAST, ROOT, catchers, grade_all, submissions
 
 from grader.result import Result
+
+# One process runs these one after the other: each of a bank is graded once, on all cores.
+pytestmark = pytest.mark.xdist_group("bank")
 
 ASSIGNMENTS = ("vgg16", "resnet50")
 _graded: dict[str, dict[Path, Result]] = {}
@@ -67,8 +70,21 @@ def test_variant_is_accepted(file: Path) -> None:
     [pytest.param(file, id=f"{name}-{file.stem}") for name in ASSIGNMENTS for file in submissions(name, "mistakes")],
 )
 def test_mistake_is_rejected(file: Path) -> None:
+    """By a check that the file names: only those are run (see `grade_all`), so no other can have caught it."""
     result = graded(file.parent.parent.name)[file]
     assert result.score < result.extra_data.max_score, "full points for a wrong submission"
+    assert not result.extra_data.message, f"not graded, so not caught either: {result.extra_data.message}"
+    assert {test.extra_data.check for test in result.tests if test.score < test.max_score} <= set(catchers(file))
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_what_mistakes_name_is_there(name: str) -> None:
+    """All of them, graded here or not."""
+    checks = [test.extra_data.check for test in graded(name)[ROOT / "solutions" / name / f"{name}.py"].tests]
+    for file in (ROOT / "solutions" / name / "mistakes").glob("*.py"):
+        assert set(catchers(file)) < set(checks), file.name
+    named = {check for wanted in CATCHERS[name].values() for check in wanted}
+    assert set(checks) - named <= {"accuracy"}  # which catches a lot, and says nothing of where the mistake is
 
 
 @pytest.mark.parametrize("name", ASSIGNMENTS)
@@ -80,12 +96,19 @@ def test_no_mistake_looks_like_a_fault_of_the_grader(name: str) -> None:
 
 @pytest.mark.parametrize("name", ASSIGNMENTS)
 def test_which_check_catches_what(name: str) -> None:
-    """Every hidden check of numerics catches some mistake; the table is printed with -s."""
-    caught: Counter[str] = Counter()
-    for file in submissions(name, "mistakes"):
-        for test in graded(name)[file].tests:
-            caught[test.extra_data.check] += test.extra_data.status not in ("passed", "blocked")
-    print(f"\n{name}: mistakes caught by each check (of {len(submissions(name, 'mistakes'))})")
-    for check, count in sorted(caught.items(), key=lambda item: -item[1]):
+    """Each mistake is caught once: it stops at the check that catches it. The table is printed with -s.
+
+    That it is a check the mistake names is held by `test_mistake_is_rejected`; that each check catches some mistake is
+    not: of those that a mistake names the later ones are not run.
+    """
+    mistakes = submissions(name, "mistakes")
+    caught = Counter(
+        test.extra_data.check
+        for file in mistakes
+        for test in graded(name)[file].tests
+        if test.extra_data.status not in ("passed", "blocked")
+    )
+    print(f"\n{name}: mistakes caught by each check (of {len(mistakes)})")
+    for check, count in caught.most_common():
         print(f"  {check:32} {count:3}")
-    assert sum(caught.values()) > 0
+    assert caught.total() == len(mistakes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ import psutil
 import pytest
 
 from grader import __version__, cli
+from grader.cli.common import SENTENCES
 from grader.result import Result
 
 TOML = """
@@ -129,7 +131,7 @@ def test_list(course: Course) -> None:
     ("arguments", "complaint"),
     [
         (["check", "--what"], "No such option: --what"),
-        (["grade"], "No such command 'grade'"),
+        (["chek"], "No such command 'chek'"),
         (["check", "--seed", "many"], "--seed"),
         (["check", "--timeout", "0"], "more than 0"),
         (["check", "two"], "There is no assignment 'two' in "),
@@ -189,6 +191,12 @@ def test_stubs_with_wrong_markers(course: Course) -> None:
     done = course.run("stubs", "--force")
     assert "one.py, line 2: ### BEGIN SOLUTION without" in done.stderr
     assert (done.returncode, stub.read_text()) == (2, "my work\n")
+
+
+@pytest.mark.parametrize(("module", "names"), SENTENCES.items())
+def test_errors_said_as_sentences_are_there(module: str, names: list[str]) -> None:
+    for name in names:
+        assert issubclass(getattr(importlib.import_module(module), name), Exception)
 
 
 def test_commands_import_torch_only_to_grade() -> None:

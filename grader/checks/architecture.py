@@ -89,7 +89,8 @@ def expect_state(model: Remote, expected: Mapping[str, Shape]) -> None:
     Raises:
         CheckFailed: naming the first missing, surplus or misshapen entries.
     """
-    actual = {entry.name: entry.shape for entry in [*model.parameters(), *model.buffers()]}
+    parameters, buffers = model.state()
+    actual = {entry.name: entry.shape for entry in [*parameters, *buffers]}
     missing = [key for key in expected if key not in actual]
     surplus = [key for key in actual if key not in expected]
     if missing or surplus:

@@ -28,6 +28,7 @@ class Context:
 
     Attributes:
         seed: every random choice of the checks follows from it; recorded in the result.
+        threads: how many torch computes with where there is much to compute.
         note: a check may leave a remark here for the report even when it passes.
     """
 
@@ -36,9 +37,11 @@ class Context:
     dataset: Callable[[], Dataset]
     seed: int
     exact: bool = False
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     progress: Progress = lambda what, done, total: None
     note: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    _built: dict[str, nn.Module] = field(default_factory=dict)
 
     @property
     def source(self) -> bytes:
@@ -85,16 +88,22 @@ class Context:
             checkpoint.threshold,
             known,
             exact=self.exact,
-            threads=os.cpu_count() or 1,
+            threads=self.threads,
             order_seed=self.seed,
             progress=lambda done, total: self.progress("images", done, total),
             facts=self.facts,
         )
 
+    def built_reference(self, build: str) -> nn.Module:
+        """The solution's model, built once, with whatever weights and mode it was left in: give it others in place."""
+        if build not in self._built:
+            assert self.reference is not None
+            self._built[build] = getattr(self.reference, build)()
+        return self._built[build]
+
     def trained_reference(self, build: str) -> nn.Module:
-        """The solution's model with the checkpoint loaded."""
-        assert self.reference is not None
-        model: nn.Module = getattr(self.reference, build)()
+        """`built_reference` with the checkpoint loaded, in eval mode."""
+        model = self.built_reference(build)
         model.load_state_dict(self.weights)
         return model.eval()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 
 import hypothesis
 import pytest
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 from grader.assignment import AssignmentError
 from grader.checks.declare import ATTRIBUTE, CheckSpec
@@ -20,7 +23,7 @@ from grader.datasets import DataError
 from grader.judge.context import Context
 from grader.judge.session import Session
 from grader.judge.workers import WorkerStartError
-from grader.result import Status
+from grader.result import Status, TestResult
 from grader.student import Student
 from grader.student.outcomes import CheckFailed, MissingName, StudentError, WorkerLost
 
@@ -43,18 +46,27 @@ class Outcome:
     printed: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    known: TestResult | None = None
 
 
 class JudgePlugin:
     """Give it to ``pytest.main``; afterwards `outcomes` holds every check's `Outcome`, in the order of the files."""
 
     def __init__(
-        self, session: Session, context: Context, announce: Callable[[str, int, int], None], fail_fast: bool = False
+        self,
+        session: Session,
+        context: Context,
+        announce: Callable[[str, int, int], None],
+        fail_fast: bool = False,
+        known: Iterable[TestResult] = (),
+        on_broken: Callable[[str, str], None] | None = None,
     ) -> None:
-        self.fail_fast = fail_fast
+        self.fail_fast, self.on_broken = fail_fast, on_broken
+        self.known = {test.extra_data.check: test for test in known}
         self.session, self.surroundings, self.announce = session, context, announce
         self.outcomes: dict[str, Outcome] = {}
         self.broken: list[str] = []
+        self.broken_checks: list[str] = []
         self.import_error: Outcome | None = None
         self.stopped: BaseException | None = None
         self._student = Student(session)
@@ -116,6 +128,10 @@ class JudgePlugin:
     def run(self, outcome: Outcome, function: Callable[..., Any], arguments: dict[str, Any]) -> None:
         """Run one check, unless something it needs has not passed, and write down what became of it."""
         spec = outcome.spec
+        if spec.name in self.known:
+            outcome.known = self.known[spec.name]
+            outcome.status = outcome.known.extra_data.status
+            return
         waiting = [name for name in spec.requires if self.outcomes[name].status != "passed"]
         if self.import_error is not None or waiting:
             names = ", ".join(f"“{self.outcomes[name].spec.title}”" for name in waiting)
@@ -169,13 +185,26 @@ class JudgePlugin:
         else:
             outcome.status = "error"
             outcome.message = "This check broke by itself; that is not your code's fault. Tell your instructor."
-            self.broken.append(f"{outcome.spec.name}:\n{''.join(traceback.format_exception(error))}")
+            said = "".join(traceback.format_exception(error))
+            if self.on_broken is not None:
+                self.broken_checks.append(outcome.spec.name)
+                self.on_broken(outcome.spec.name, said)
+            else:
+                self.broken.append(f"{outcome.spec.name}:\n{said}")
 
 
 def run_checks(
-    session: Session, context: Context, announce: Callable[[str, int, int], None], fail_fast: bool = False
+    session: Session,
+    context: Context,
+    announce: Callable[[str, int, int], None] = lambda title, done, total: None,
+    fail_fast: bool = False,
+    known: Iterable[TestResult] = (),
+    on_broken: Callable[[str, str], None] | None = None,
+    collect_only: bool = False,
 ) -> JudgePlugin:
-    """Run all checks of ``context.assignment`` through pytest; with ``fail_fast`` only up to the first that fails.
+    """Run all checks of ``context.assignment`` through pytest, but for those whose result is ``known``.
+
+    With ``fail_fast`` only up to the first that fails; those that break by themselves raise, or ``on_broken`` is told.
 
     Raises:
         BrokenCheck: a check file cannot be read, or the checks contradict each other or assignment.toml.
@@ -183,7 +212,7 @@ def run_checks(
         WorkerStartError: no worker can be started.
         KeyboardInterrupt: Ctrl-C, or what a signal handler raised.
     """
-    plugin = JudgePlugin(session, context, announce, fail_fast)
+    plugin = JudgePlugin(session, context, announce, fail_fast, known, on_broken)
     folders = [str(folder) for folder in context.assignment.check_folders]
     if not folders:
         raise BrokenCheck(f"{context.assignment.name} has no checks ({context.assignment.folder / 'checks'}).")
@@ -191,15 +220,21 @@ def run_checks(
     # the second assignment with a checks/test_architecture.py would be given the first one's.
     home = context.assignment.folder
     arguments = ["-s", "-c", os.devnull, f"--rootdir={home.anchor}", f"--confcutdir={home}", "--import-mode=importlib"]
+    arguments += ["--collect-only"] * collect_only
     arguments += [part for name in _UNUSED for part in ("-p", f"no:{name}")]
     autoload = os.environ.get(_AUTOLOAD)
     os.environ[_AUTOLOAD] = "1"
     profile = hypothesis.settings.get_current_profile_name()
     hypothesis.settings.load_profile("grader")
+    constants = providers._get_local_constants
+    providers._get_local_constants = Constants
     try:
-        status = pytest.main([*arguments, *folders], plugins=[plugin])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            status = pytest.main([*arguments, *folders], plugins=[plugin])
     finally:
         hypothesis.settings.load_profile(profile)
+        providers._get_local_constants = constants
         if autoload is None:
             del os.environ[_AUTOLOAD]
         else:
@@ -228,7 +263,9 @@ _UNUSED = (
 _AUTOLOAD = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
 
 
-# How properties are tried: the same examples for the same seed, nothing kept between runs. A check may say otherwise
+# How properties are tried: the same examples for the same seed, nothing kept between runs. (So `run_checks` also keeps
+# hypothesis from drawing the constants it finds in the source of whatever is imported outside site-packages: that
+# depends on the process, takes half a second, and leaves a folder .hypothesis.) A check may say otherwise
 # for itself with hypothesis.settings. pytest imports a check file once per process, and with it these settings.
 hypothesis.settings.register_profile(
     "grader",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import signal
 import time
 from collections.abc import Callable
@@ -9,12 +10,14 @@ from pathlib import PurePath
 from typing import Any, TypeVar
 
 from grader import protocol
-from grader.judge.workers import Worker, Workers
+from grader.judge.workers import MAX_OUTPUT, Worker, Workers
 from grader.protocol import Handle, ProtocolError
 from grader.student.outcomes import Frame, MissingName, StudentError, WorkerLost
+from grader.worker.confine import PROCESSES
 
 Answer = TypeVar("Answer")
 STARTUP_SECONDS = 300.0  # for a worker to import torch, which the submission's own limits do not count
+PATIENCE = 1.0  # seconds that a worker which has hung up may take to end
 # What taking apart an answer of the wrong form raises.
 _NONSENSE = (ProtocolError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
 
@@ -33,6 +36,7 @@ class Session:
         self.file = next(iter(files))
         self.threads, self.import_seconds = threads, import_seconds
         self.printed = ""
+        self.disturbed = False  # a worker was killed, by none of ours
         self.kept: dict[str, Any] = {}  # objects in the worker that outlive a check, by name; gone with the worker
         self._worker: Worker | None = None
         self._lost: WorkerLost | None = None
@@ -47,13 +51,20 @@ class Session:
             StudentError, WorkerLost: the submission cannot be imported.
         """
         self._lost = None
+        if self._worker is not None and not self._worker.alive:
+            self.close()  # a thread it left behind has ended it since: no fault of the check that begins
         if self._worker is None:
             self.kept.clear()
-            self._worker = self.workers.start(self.files)
+            self._printed_before = 0
+            self._worker = self.workers.start()
             self._import()
         else:
             self._deadline(seconds)
-            self.request("release", "Tidying up", keep=list(self.kept.values()))
+            try:
+                self.request("release", "Tidying up", keep=list(self.kept.values()))
+            except WorkerLost:
+                self.begin(seconds)
+                return
         self._printed_before = self._worker.printed_total
         self._deadline(seconds)
 
@@ -63,8 +74,8 @@ class Session:
         if worker is None:
             return self.printed
         worker.deadline = float("inf")
-        new = worker.printed_total - self._printed_before
-        return worker.printed()[-new:] if new else ""
+        worker.drain()
+        return self._new_output(worker)
 
     def close(self) -> None:
         """End the worker."""
@@ -90,12 +101,13 @@ class Session:
         self._number += 1
         try:
             protocol.send(worker.writer, self._number, kind, body, _only_handles)
-            number, answer, value = protocol.receive(worker.reader, lambda handle: handle)
+            most = worker.memory_limit_mb << 20  # nobody honest sends more than he may hold
+            number, answer, value = protocol.receive(worker.reader, lambda handle: handle, most)
             if number != self._number or answer not in ("value", "error"):
                 raise ProtocolError("an answer to nothing that was asked")
             if answer == "value":
                 return read(value)
-            error = _student_error(value, doing)
+            error = _student_error(value, doing, self.files)
         except (EOFError, OSError, *_NONSENSE) as cause:
             raise self._lose(worker, doing, cause) from None
         raise error
@@ -106,7 +118,7 @@ class Session:
         self.request("configure", "Starting up", threads=self.threads)  # without fork, it imports torch first
         self._deadline(self.import_seconds)
         try:
-            self.request("import", f"Importing {self.file}", name=name, file=self.file)
+            self.request("import", f"Importing {self.file}", name=name, file=self.file, files=self.files)
         except StudentError:
             self._give_up()
             raise
@@ -118,6 +130,11 @@ class Session:
         self.printed = worker.printed()
         self._worker = None
 
+    def _new_output(self, worker: Worker) -> str:
+        """The end of what was printed since the check began."""
+        new = worker.printed_total - self._printed_before
+        return worker.printed()[-new:] if new else ""
+
     def _current(self) -> Worker:
         assert self._worker is not None
         return self._worker
@@ -127,24 +144,34 @@ class Session:
         self._current().deadline = time.monotonic() + seconds
 
     def _lose(self, worker: Worker, doing: str, cause: Exception) -> WorkerLost:
-        status = worker.kill()
-        self.printed = worker.printed()
+        status = worker.kill(0 if isinstance(cause, _NONSENSE) else PATIENCE)
+        self.printed = self._new_output(worker)
         self._worker = None
-        if worker.reason == "timeout":
+        reason = worker.reason
+        if reason == "timeout":
             lost = WorkerLost(
                 "timeout", f"{doing} did not finish within {self._seconds:g} s. Is there an endless loop?"
             )
-        elif worker.reason == "out_of_memory":
+        elif reason == "out_of_memory":
             limit = worker.memory_limit_mb
             lost = WorkerLost("out_of_memory", f"{doing} used more than {limit:,} MB of memory and was ended.")
+        elif reason == "output":
+            lost = WorkerLost("crashed", f"{doing} printed more than {MAX_OUTPUT >> 20} MB and was ended.")
+        elif reason == "processes":
+            lost = WorkerLost("crashed", f"{doing} started more than {PROCESSES} processes or threads and was ended.")
         elif isinstance(cause, _NONSENSE):
             lost = WorkerLost("crashed", f"{doing} disturbed the grader's connection to your code ({cause}).")
-        elif status is not None and status < 0:
+        elif worker.survived and status == -9:
+            lost = WorkerLost("crashed", f"{doing} closed the grader's connection to your code.")
+        elif status is None or status < 0:
+            self.disturbed |= status in (None, -9)
             often = "; often the machine has run out of memory" if status == -9 else ""
-            lost = WorkerLost("crashed", f"{doing} crashed the Python process ({_signal_name(-status)}{often}).")
+            name = "cause unknown" if status is None else _signal_name(-status)
+            lost = WorkerLost("crashed", f"{doing} crashed the Python process ({name}{often}).")
         else:
-            code = "" if status is None else f" (exit code {status})"
-            lost = WorkerLost("crashed", f"{doing} ended the Python process{code}. Does it call os._exit()?")
+            lost = WorkerLost(
+                "crashed", f"{doing} ended the Python process (exit code {status}). Does it call os._exit()?"
+            )
         self._lost = lost
         return lost
 
@@ -163,8 +190,12 @@ def _only_handles(value: object) -> Handle:
     raise ProtocolError(f"a {type(value).__name__} cannot be sent to a worker")
 
 
-def _student_error(value: Any, doing: str) -> Exception:
-    """An "error" reply as an exception, bounded: it was made in the student's process."""
+def _student_error(value: Any, doing: str, files: dict[str, bytes]) -> Exception:
+    """An "error" reply as an exception, bounded: it was made in the student's process.
+
+    A frame's text is taken from ``files``, as is all that is shown of it: otherwise what a hidden check hands to the
+    student's code could be carried out as names of functions or as lines of source.
+    """
     if not isinstance(value, dict):
         raise ProtocolError("an error that is none")
     types, text, frames = value.get("types"), value.get("text"), value.get("frames")
@@ -172,9 +203,20 @@ def _student_error(value: Any, doing: str) -> Exception:
         raise ProtocolError("an error without its parts")
     parsed = []
     for item in frames[:20]:
-        if not (isinstance(item, list) and len(item) == 4 and isinstance(item[1], int)):
+        if not (isinstance(item, list) and len(item) == 3 and isinstance(item[1], int)):
             raise ProtocolError("a frame that is none")
-        parsed.append(Frame(str(item[0])[:200], item[1], str(item[2])[:200], str(item[3])[:300]))
+        name, line, function = item
+        lines = _text(files.get(name, b"")).split("\n") if isinstance(name, str) else []
+        if 0 < line <= len(lines):
+            known = isinstance(function, str) and any(f"def {function}(" in each for each in lines)
+            parsed.append(Frame(name, line, function if known else "", lines[line - 1].strip()[:200]))
     if "MissingName" in types:
         return MissingName(text[:500])
     return StudentError([str(name)[:100] for name in types[:10]], text[:4_000], parsed, doing)
+
+
+def _text(source: bytes) -> str:
+    try:
+        return importlib.util.decode_source(source)
+    except (SyntaxError, UnicodeDecodeError):
+        return source.decode(errors="replace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import socket
@@ -12,16 +13,22 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
 import psutil
 
-from grader.worker.control import REPLY, REQUEST, exactly
+from grader.judge.sandbox import Sandbox
+from grader.worker.confine import PROCESSES, SCRATCH
+from grader.worker.control import CREDENTIALS, HELLO, REPLY, REQUEST, exactly
 
-Reason = Literal["timeout", "out_of_memory"]
+Reason = Literal["timeout", "out_of_memory", "output", "processes"]
 POLL = 0.05  # seconds between two looks at a worker's memory and deadline
+DRAIN_SECONDS = 0.2  # at most: code that goes on printing is not waited for
 KEPT_OUTPUT = 20_000  # bytes of standard output and error kept, from the end
+MAX_OUTPUT = 100 << 20  # bytes of it; code that prints more is ended
 _COMMAND = [sys.executable, "-P", "-m", "grader.worker"]
 
 
@@ -31,7 +38,11 @@ def can_fork() -> bool:
 
 
 class Worker:
-    """One running worker. A guard thread ends it at its deadline or above its memory, and notes why."""
+    """One running worker. A guard thread ends it at its deadline or above its memory, and notes why.
+
+    ``wait`` waits for the end of the killed process and gives its exit code, or minus the signal, where that is known.
+    ``folder``, if there is one outside the sandbox, is removed with the worker.
+    """
 
     def __init__(
         self,
@@ -40,53 +51,68 @@ class Worker:
         writer: BinaryIO,
         channel: socket.socket | None,
         output: BinaryIO,
-        folder: Path,
+        folder: Path | None,
         memory_mb: int,
-        reap: object,
+        wait: Callable[[], int | None],
     ) -> None:
         self.process, self.reader, self.writer, self.channel = process, reader, writer, channel
         self.folder = folder
         self.deadline = float("inf")  # time.monotonic()
         self.reason: Reason | None = None
-        self._output, self._reap = output, reap
+        self.survived = False
+        self._output, self._wait = output, wait
         self.memory_limit_mb = memory_mb
         self._baseline = _resident(process)
+        self._processes = 1
+        self._shares_again = 0.0  # time.monotonic()
         self._ended = threading.Event()
         self._printed = bytearray()
+        self._reading = threading.Lock()  # held while what was read is added to the above
         self.printed_total = 0
         self._drainer = threading.Thread(target=self._drain, daemon=True)
         self._drainer.start()
         threading.Thread(target=self._guard, daemon=True).start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        return not _ended(self.process)
+
+    def drain(self) -> None:
+        """Wait a moment for what it has printed so far: that has been written, but perhaps not been read yet."""
+        until = time.monotonic() + DRAIN_SECONDS
+        with contextlib.suppress(OSError, ValueError):
+            while time.monotonic() < until:
+                with self._reading:
+                    if not _readable(self._output, 0):
+                        return
+                time.sleep(0.001)
+
     def printed(self) -> str:
         """The end of what the student's code has printed."""
         return bytes(self._printed[-KEPT_OUTPUT:]).decode(errors="replace")
 
-    def kill(self) -> int | None:
+    def kill(self, patience: float = 0) -> int | None:
         """End the worker and everything in its session; returns its wait status where that is known.
 
-        A positive number is an exit code, a negative one the signal.
+        A positive number is an exit code, a negative one the signal. It may be on its way out by itself: for
+        ``patience`` seconds its own status is waited for. If that never comes, it has `survived` hanging up.
         """
         self._ended.set()
+        if patience and self.reason is None:
+            _wait_gone(self.process, patience)
+            self.survived = not _ended(self.process)
         descendants = []
-        with contextlib.suppress(psutil.Error):
-            descendants = self.process.children(recursive=True)
-        status: int | None = None
-        if isinstance(self._reap, subprocess.Popen):
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                status = self._reap.wait(timeout=0.05 if self.reason is None else 0)
-        elif self.reason is None:
-            _wait_gone(self.process, 0.05)  # it may be on its way out by itself: then its own status counts
+        if self.folder is not None:  # in a sandbox they end with it, faster than they can be listed
+            with contextlib.suppress(psutil.Error):
+                descendants = self.process.children(recursive=True)
         if os.name == "posix":
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
         for process in [self.process, *descendants]:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        if isinstance(self._reap, subprocess.Popen):
-            status = self._reap.wait()
-        elif isinstance(self._reap, Template):
-            status = self._reap.wait_for(self.process.pid)
+        status = self._wait()
         if self.channel is not None:
             with contextlib.suppress(OSError):
                 self.channel.shutdown(socket.SHUT_RDWR)
@@ -96,16 +122,21 @@ class Worker:
                 stream.close()
         if self.channel is not None:
             self.channel.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
         return status
 
     def _drain(self) -> None:
         with contextlib.suppress(OSError, ValueError):
-            while chunk := os.read(self._output.fileno(), 1 << 16):
-                self._printed += chunk
-                self.printed_total += len(chunk)
-                if len(self._printed) > 4 * KEPT_OUTPUT:
-                    del self._printed[:-KEPT_OUTPUT]
+            while _readable(self._output, None):
+                with self._reading:
+                    chunk = os.read(self._output.fileno(), 1 << 16)
+                    if not chunk:
+                        break
+                    self._printed += chunk
+                    self.printed_total += len(chunk)
+                    if len(self._printed) > 4 * KEPT_OUTPUT:
+                        del self._printed[:-KEPT_OUTPUT]
         with contextlib.suppress(OSError):
             self._output.close()
 
@@ -113,11 +144,32 @@ class Worker:
         while not self._ended.wait(POLL):
             if time.monotonic() > self.deadline:
                 self.reason = "timeout"
-            elif _resident(self.process) - self._baseline > self.memory_limit_mb << 20:
+            elif self._memory() > self.memory_limit_mb << 20:
                 self.reason = "out_of_memory"
+            elif self._processes > PROCESSES:  # the kernel's own limit does not hold for root
+                self.reason = "processes"
+            elif self.printed_total > MAX_OUTPUT:
+                self.reason = "output"
             if self.reason is not None or _ended(self.process):  # a child it left behind may keep the channel open
                 self._hang_up()
                 return
+
+    def _memory(self) -> int:
+        """Bytes that the worker and the processes it has started hold beyond what a fresh worker does."""
+        found = _resident(self.process) - self._baseline
+        children = _descendants(self.process, PROCESSES)
+        self._processes = len(children)
+        with contextlib.suppress(psutil.Error):
+            self._processes += self.process.num_threads()
+        if children and self._processes <= PROCESSES:
+            found += sum(max(0, _resident(child) - self._baseline) for child in children)  # if they are forks
+            if time.monotonic() > self._shares_again:
+                started = time.monotonic()
+                with contextlib.suppress(psutil.AccessDenied, AttributeError):
+                    found = max(found, sum(map(_share, [self.process, *children])) - self._baseline)
+                # It takes some 20 ms for each fork: no more than a fifth of the time.
+                self._shares_again = time.monotonic() + 4 * (time.monotonic() - started)
+        return found
 
     def _hang_up(self) -> None:
         """Wake the judge, which waits for an answer: it sees the end of the stream, and `reason`."""
@@ -129,12 +181,17 @@ class Worker:
 
 
 class Template:
-    """A process that has imported torch and forks workers. Starting it returns at once; torch is imported meanwhile."""
+    """A process that has imported torch and forks workers. Starting it returns at once; torch is imported meanwhile.
 
-    def __init__(self) -> None:
+    With a ``sandbox`` it runs inside bubblewrap, and each worker in namespaces of its own within.
+    """
+
+    def __init__(self, sandbox: Sandbox | None = None) -> None:
+        self.sandbox = sandbox
         ours, theirs = socket.socketpair()
+        prefix, mode = ([], "template") if sandbox is None else (sandbox.command(), "sandboxed")
         self.process = subprocess.Popen(
-            [*_COMMAND, "template", str(theirs.fileno())],
+            [*prefix, *_COMMAND, mode, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # the judge's belongs to the report
@@ -143,32 +200,42 @@ class Template:
         theirs.close()
         self.control = ours
 
-    def start(self, folder: Path, memory_mb: int) -> Worker:
-        """Fork a worker whose working directory is ``folder``.
+    def start(self, folder: Path | None, memory_mb: int) -> Worker:
+        """Fork a worker whose working directory is ``folder``; in a sandbox, a folder that is in there only.
 
         Raises:
-            WorkerStartError: the template is gone.
+            WorkerStartError: the template is gone, or the worker could not be confined.
         """
         channel, theirs = socket.socketpair()
         output_read, output_write = os.pipe()
-        name = os.fsencode(folder)
+        name = os.fsencode(folder or SCRATCH)
+        said = b""
         try:
-            socket.send_fds(self.control, [REQUEST.pack(b"F", memory_mb, len(name))], [theirs.fileno(), output_write])
-            self.control.sendall(name)
-            (pid,) = REPLY.unpack(exactly(self.control, REPLY.size))
-            process = psutil.Process(pid)
+            if self.sandbox is not None:
+                channel.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+            try:
+                request = REQUEST.pack(b"F", memory_mb, len(name))
+                socket.send_fds(self.control, [request], [theirs.fileno(), output_write])
+                self.control.sendall(name)
+                (pid,) = REPLY.unpack(exactly(self.control, REPLY.size))
+            finally:
+                theirs.close()
+                os.close(output_write)
+            process = psutil.Process(pid if self.sandbox is None else _who_says_hello(channel))
         except (OSError, EOFError, psutil.Error) as error:
             channel.close()
+            with contextlib.suppress(OSError):
+                os.set_blocking(output_read, False)
+                said = os.read(output_read, KEPT_OUTPUT)
             os.close(output_read)
             raise WorkerStartError(
-                "The process that runs student code could not be started "
-                f"(exit status {self.process.poll()}). See the messages above; is memory or disk full?"
+                "The process that runs student code could not be started"
+                + (f" ({said.decode(errors='replace').strip()})." if said else f" (exit {self.process.poll()}).")
+                + " See the messages above; is memory or disk full?"
             ) from error
-        finally:
-            theirs.close()
-            os.close(output_write)
         reader, writer = _streams(channel)
-        return Worker(process, reader, writer, channel, os.fdopen(output_read, "rb", 0), folder, memory_mb, self)
+        output = os.fdopen(output_read, "rb", 0)
+        return Worker(process, reader, writer, channel, output, folder, memory_mb, partial(self.wait_for, pid))
 
     def wait_for(self, pid: int) -> int | None:
         """The exit code (or minus the signal) of a worker that was killed or has ended."""
@@ -195,28 +262,41 @@ class WorkerStartError(Exception):
 class Workers:
     """Starts workers, one after the other; close it to leave no process behind."""
 
-    def __init__(self, memory_mb: int = 4_000) -> None:
-        self.memory_mb = memory_mb
-        # Every worker's folder is in this one, so that nothing is left however a run ends.
-        self.folder = Path(tempfile.mkdtemp(prefix="grader-")).resolve()
+    def __init__(self, memory_mb: int = 4_000, sandbox: Sandbox | None = None) -> None:
+        self.memory_mb, self.sandbox = memory_mb, sandbox
+        self.folder: Path | None = None
+        if sandbox is None:  # in a sandbox, workers' folders are in there
+            # Every worker's folder is in this one, so that nothing is left however a run ends.
+            self.folder = Path(tempfile.mkdtemp(prefix="grader-")).resolve()
         try:
-            self.template = Template() if can_fork() else None
+            self.template = Template(sandbox) if can_fork() or sandbox is not None else None
         except BaseException:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self._remove_folder()
             raise
 
-    def start(self, files: dict[str, bytes]) -> Worker:
-        """A fresh worker whose private folder holds ``files``."""
-        folder = Path(tempfile.mkdtemp(dir=self.folder))
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
+    def start(self) -> Worker:
+        """A fresh worker in a private, empty folder.
+
+        Raises:
+            WorkerStartError: none can be started, with a new template either.
+        """
         try:
+            return self._start()
+        except WorkerStartError:
             if self.template is None:
-                return self._spawn(folder)
-            if self.template.process.poll() is not None:
-                self.template.close()
-                self.template = Template()
-            return self.template.start(folder, self.memory_mb)
+                raise
+            self.template.close()  # it was ended from outside, perhaps in the middle of this
+            return self._start()
+
+    def _start(self) -> Worker:
+        if self.template is not None and self.template.process.poll() is not None:
+            self.template.close()
+            self.template = Template(self.sandbox)
+        if self.template is not None and self.sandbox is not None:
+            return self.template.start(None, self.memory_mb)
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        try:
+            return self._spawn(folder) if self.template is None else self.template.start(folder, self.memory_mb)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -237,7 +317,9 @@ class Workers:
             reader, writer = _streams(channel)
             assert process.stdout is not None
             output = cast(BinaryIO, process.stdout)
-            return Worker(psutil.Process(process.pid), reader, writer, channel, output, folder, self.memory_mb, process)
+            return Worker(
+                psutil.Process(process.pid), reader, writer, channel, output, folder, self.memory_mb, process.wait
+            )
         process = subprocess.Popen(
             [*_COMMAND, "single", "-", *arguments],
             stdin=subprocess.PIPE,
@@ -249,13 +331,19 @@ class Workers:
         assert process.stderr is not None
         incoming, outgoing = cast(BinaryIO, process.stdout), cast(BinaryIO, process.stdin)
         output = cast(BinaryIO, process.stderr)
-        return Worker(psutil.Process(process.pid), incoming, outgoing, None, output, folder, self.memory_mb, process)
+        return Worker(
+            psutil.Process(process.pid), incoming, outgoing, None, output, folder, self.memory_mb, process.wait
+        )
 
     def close(self) -> None:
         """End the template; workers end with it."""
         if self.template is not None:
             self.template.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._remove_folder()
+
+    def _remove_folder(self) -> None:
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Workers:
         return self
@@ -268,10 +356,57 @@ def _streams(channel: socket.socket) -> tuple[BinaryIO, BinaryIO]:
     return cast(BinaryIO, channel.makefile("rb")), cast(BinaryIO, channel.makefile("wb"))
 
 
+def _who_says_hello(channel: socket.socket) -> int:
+    """The pid, as this process counts, of whoever writes `HELLO` into the other end: the kernel's word for it."""
+    hello, ancillary, _, _ = channel.recvmsg(len(HELLO), socket.CMSG_SPACE(CREDENTIALS.size))
+    for level, kind, data in ancillary:
+        if hello == HELLO and level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+            return int(CREDENTIALS.unpack(data[: CREDENTIALS.size])[0])
+    raise EOFError
+
+
+def _readable(stream: BinaryIO, milliseconds: int | None) -> bool:
+    """Whether something (the end, too) can be read without waiting, or after so long; where one cannot know, yes."""
+    if not hasattr(select, "poll"):
+        return milliseconds is None
+    poll = select.poll()
+    poll.register(stream, select.POLLIN)
+    return bool(poll.poll(milliseconds))
+
+
+def _descendants(process: psutil.Process, most: int) -> list[psutil.Process]:
+    """What ``process`` has started and what that has started; no more than some beyond ``most``.
+
+    Where the kernel lists a thread's children, this is cheap however many other processes there are.
+    """
+    if not Path(f"/proc/self/task/{threading.get_native_id()}/children").exists():
+        with contextlib.suppress(psutil.Error):
+            return process.children(recursive=True)
+        return []
+    found: list[psutil.Process] = []
+    waiting = [process.pid]
+    while waiting and len(found) <= most:
+        with contextlib.suppress(OSError):
+            for thread in Path(f"/proc/{waiting.pop()}/task").iterdir():
+                for number in (thread / "children").read_text().split():
+                    waiting.append(int(number))
+                    with contextlib.suppress(psutil.Error):
+                        found.append(psutil.Process(int(number)))
+    return found
+
+
 def _resident(process: psutil.Process) -> int:
     try:
         return int(process.memory_info().rss)
     except psutil.Error:
+        return 0
+
+
+def _share(process: psutil.Process) -> int:
+    """Resident memory, of what is shared with other processes the due share only: added up, a page counts once."""
+    try:
+        return int(process.memory_full_info().pss)
+    except psutil.NoSuchProcess:
         return 0
 
 

@@ -22,6 +22,8 @@ Answer = TypeVar("Answer")
 Described = TypeVar("Described")
 # What Python, and hypothesis when it prints arguments (`_repr_pretty_`), ask of every object is not the student's.
 _PYTHON = ("__", "_repr_")
+_SHOWN = 40  # characters of a key in what an answer's part is called
+_MOST_DIMENSIONS = 64  # torch's own limit
 
 
 class Requests(Protocol):
@@ -167,12 +169,7 @@ class Remote:
 
     def parameters(self) -> list[Parameter]:
         """The parameters of an nn.Module, in its order."""
-        return self._describe(
-            lambda answer: [
-                Parameter(str(name), _shape(shape), str(dtype).removeprefix("torch."), bool(grad))
-                for name, shape, dtype, grad in answer["parameters"]
-            ]
-        )
+        return self._describe(_read_parameters)
 
     def layers(self) -> list[Layer]:
         """The modules of an nn.Module, itself included, in the order of ``named_modules``."""
@@ -182,14 +179,13 @@ class Remote:
 
     def buffers(self) -> list[Parameter]:
         """The buffers of an nn.Module that its state_dict holds (running statistics and the like), in its order."""
-        return self._describe(
-            lambda answer: [
-                Parameter(str(name), _shape(shape), str(dtype).removeprefix("torch."), False)
-                for name, shape, dtype in answer["buffers"]
-            ]
-        )
+        return self._describe(_read_buffers)
 
-    def _describe(self, read: Callable[[Any], list[Described]]) -> list[Described]:
+    def state(self) -> tuple[list[Parameter], list[Parameter]]:
+        """`parameters` and `buffers`, in one request."""
+        return self._describe(lambda answer: (_read_parameters(answer), _read_buffers(answer)))
+
+    def _describe(self, read: Callable[[Any], Described]) -> Described:
         self.need_module()
         return self._session.request("describe", self._written, read, target=self)
 
@@ -243,7 +239,10 @@ class Student:
         return Path(self._session, None, name, name)
 
     def once(self, name: str) -> Any:
-        """What ``name()`` returns, built once for all checks that ask here: for what does not depend on weights."""
+        """What ``name()`` returns, built once for all checks that ask here: for what holds whatever weights it has.
+
+        Its weights and its mode are what the last check left; a check that needs some gives them to it first.
+        """
         kept = self._session.kept
         if name not in kept:
             built = getattr(self, name)()
@@ -259,13 +258,30 @@ def localise(session: Requests, value: Any, written: str) -> Any:
         return Remote(session, value, written)
     if isinstance(value, (list, tuple)):
         return type(value)(localise(session, item, f"{written}[{index}]") for index, item in enumerate(value))
-    if isinstance(value, dict):
-        return {key: localise(session, item, f"{written}[{key!r}]") for key, item in value.items()}
+    if isinstance(value, dict):  # its keys may be as long as a message
+        return {key: localise(session, item, f"{written}[{key[:_SHOWN]!r}]") for key, item in value.items()}
     return value
 
 
+def _read_parameters(answer: Any) -> list[Parameter]:
+    return [
+        Parameter(str(name), _shape(shape), str(dtype).removeprefix("torch."), bool(grad))
+        for name, shape, dtype, grad in answer["parameters"]
+    ]
+
+
+def _read_buffers(answer: Any) -> list[Parameter]:
+    return [
+        Parameter(str(name), _shape(shape), str(dtype).removeprefix("torch."), False)
+        for name, shape, dtype in answer["buffers"]
+    ]
+
+
 def _shape(shape: Any) -> tuple[int, ...]:
-    return tuple(operator.index(extent) for extent in shape)
+    found = tuple(operator.index(extent) for extent in shape)
+    if len(found) > _MOST_DIMENSIONS or not all(0 <= extent < 1 << 62 for extent in found):
+        raise ValueError("a shape that no tensor has")
+    return found
 
 
 def _tensor_or_none(value: Any) -> torch.Tensor | None:

@@ -64,6 +64,11 @@ def write_card(
         )
     if recipe.dropout is not None:
         notes.append(f"During training dropout has p = {recipe.dropout:g}.")
+    if recipe.earlier:
+        notes.append(
+            f"The first {len(recipe.earlier)} stages are an earlier run; it fell short on the test images, so a second "
+            "one began with its weights."
+        )
     share = recipe.digits_per_batch
     text = f"""# {assignment.settings.checkpoint.file}
 
@@ -92,8 +97,9 @@ pixels (border reflected), CIFAR-10 also mirrored. Seed {recipe.seed}. The learn
 
 {" ".join(notes)}
 
-It took {seconds / 3600:.1f} hours on one or two CPU cores, shared with other work. The test images took no part in
-training and in no choice of weights: the last step's are published. To train it again:
+{"The second run" if recipe.earlier else "It"} took {seconds / 3600:.1f} hours on one or two CPU cores, shared with
+other work. The test images took no part in training and in no choice among weights: the last step's are published.
+To train it again{", from the second run on" if recipe.earlier else ""}:
 `make train A={assignment.name} DATA=...`.
 
 ![loss and accuracy](training.png)

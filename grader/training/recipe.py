@@ -20,6 +20,11 @@ class Stage(msgspec.Struct, forbid_unknown_fields=True):
     width: Annotated[float, Meta(gt=0, le=1)] = 1.0
     size: Annotated[int, Meta(ge=1, le=32)] = 32
 
+    @property
+    def cost(self) -> float:
+        """Of a step, in relation to other stages: convolutions go with the pixels and the channels on both sides."""
+        return self.width**2 * self.size**2
+
 
 class Recipe(msgspec.Struct, forbid_unknown_fields=True):
     """SGD with Nesterov momentum over a list of stages, CIFAR-10 and digits mixed in every batch.

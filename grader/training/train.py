@@ -6,10 +6,9 @@ import contextlib
 import hashlib
 import os
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import torch
@@ -23,17 +22,27 @@ from grader.datasets import DataError, Dataset
 from grader.judge.context import import_solution, load_weights
 from grader.training.card import draw_history, write_card
 from grader.training.loop import Interrupted, Trainer
+from grader.training.pace import Pace
 from grader.training.parallel import Team, gathered
 from grader.training.recipe import Recipe, TrainingError, read_recipe
 from grader.training.widths import fold_batch_norm
 
-REPORT_EVERY = 20.0  # seconds between two lines of progress
+RECENT = 50  # steps whose mean loss and accuracy are shown: those of one batch jump about
+
+
+class Progress(Protocol):
+    """Told how far it is: ``done`` of ``total`` ``what`` ("step", "image"), and what else there is to say."""
+
+    def __call__(
+        self, what: str, done: int, total: int, text: str = "", seconds_left: float | None = None, /
+    ) -> object: ...
 
 
 def train(
     assignment: Assignment,
     data: Path | None,
     say: Callable[[str], None],
+    progress: Progress,
     *,
     epochs: float | None = None,
     processes: int | None = None,
@@ -47,7 +56,8 @@ def train(
 
     Args:
         data: CIFAR-10; see `datasets.find`. Digits alone are not enough to train on.
-        say: told progress, a line at a time.
+        say: told what was done, a line at a time.
+        progress: told after every step how far it is; it decides what of that is shown.
         epochs: as many in all instead of the recipe's, every stage in proportion.
         processes: how many train together; by default one for each core.
         out: where the results go; by default the assignment's folder.
@@ -78,7 +88,8 @@ def train(
         trainer = _trainer(team, assignment, data, epochs, state)
         if trainer.step:
             say(f"Continuing at step {trainer.step:,} of {trainer.total_steps:,}.")
-        model = trainer.run(_reporter(trainer.step, say))
+        model = trainer.run(_reporter(trainer, progress))
+    say(f"Trained {trainer.total_steps:,} steps: {_recent(trainer)}.")
     build = getattr(module, checkpoint.build)
     path = out / checkpoint.file
     partial = path.with_suffix(".partial")
@@ -86,7 +97,7 @@ def train(
     partial.replace(path)
     path.chmod(0o644)
     say(f"Saved {path} ({path.stat().st_size / 1e6:.0f} MB).")
-    found = evaluate(path, build, tests, say)
+    found = evaluate(path, build, tests, say, progress)
     draw_history(trainer.history, out / "training.png", assignment.settings.title)
     write_card(assignment, recipe, trainer.seconds, found, hashlib.sha256(path.read_bytes()).hexdigest(), out)
     shutil.rmtree(state)
@@ -144,7 +155,7 @@ def final_weights(model: Any, build: Callable[[], nn.Module], folded: bool) -> d
 
 
 def evaluate(
-    path: Path, build: Callable[[], nn.Module], tests: list[Dataset], say: Callable[[str], None]
+    path: Path, build: Callable[[], nn.Module], tests: list[Dataset], say: Callable[[str], None], progress: Progress
 ) -> dict[str, tuple[int, int]]:
     """Load the checkpoint at ``path`` and count what it gets right; its predictions are stored beside it.
 
@@ -156,7 +167,7 @@ def evaluate(
     key = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     predictions, found = {}, {}
     for dataset in tests:
-        predicted = predict(model, dataset, lambda done, total: None)
+        predicted = predict(model, dataset, _counter(dataset.name, progress))
         correct = int((predicted == dataset.labels).sum())
         predictions[f"{key}-{dataset.sha256()[:16]}"] = predicted
         found[dataset.name] = correct, len(dataset)
@@ -165,22 +176,27 @@ def evaluate(
     return found
 
 
-def _reporter(first_step: int, say: Callable[[str], None]) -> Callable[[Trainer, float, float], None]:
-    started = last = time.monotonic()
+def _counter(name: str, progress: Progress) -> Callable[[int, int], None]:
+    def count(done: int, total: int) -> None:
+        progress("image", min(done, total), total, f"Counting what is right of {name}")
+
+    return count
+
+
+def _reporter(trainer: Trainer, progress: Progress) -> Callable[[Trainer, float, float], None]:
+    pace = Pace(trainer.stage_steps, [stage.cost for stage in trainer.recipe.stage], trainer.step)
 
     def report(trainer: Trainer, loss: float, accuracy: float) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last < REPORT_EVERY and not trainer.finished:
-            return
-        last = now
-        recent = trainer.history[-50:]
-        mean = {key: sum(entry[key] for entry in recent) / len(recent) for key in ("loss", "accuracy")}
-        # Stages differ in cost, so the time left is only as good as the assumption that the present one goes on.
-        left = (now - started) / (trainer.step - first_step) * (trainer.total_steps - trainer.step)
-        say(
-            f"step {trainer.step:,}/{trainer.total_steps:,}  stage {trainer.stage_index + 1}  loss {mean['loss']:.3f}  "
-            f"accuracy {mean['accuracy']:.1%}  about {left / 60:.0f} min left at this pace"
-        )
+        pace.step()
+        stages = len(trainer.recipe.stage)
+        text = f"stage {min(trainer.stage_index + 1, stages)} of {stages}, {_recent(trainer)}"
+        progress("step", trainer.step, trainer.total_steps, text, pace.seconds_left())
 
     return report
+
+
+def _recent(trainer: Trainer) -> str:
+    """Loss and accuracy on the last training batches."""
+    recent = trainer.history[-RECENT:]
+    loss, accuracy = (sum(entry[key] for entry in recent) / len(recent) for key in ("loss", "accuracy"))
+    return f"loss {loss:.3f}, accuracy {accuracy:.1%}"

@@ -1,6 +1,7 @@
 """Start a worker: `template` imports torch once and forks a worker on request, `single` is one worker by itself.
 
 python -m grader.worker template CONTROL_FD
+python -m grader.worker sandboxed CONTROL_FD                    (a template inside bubblewrap)
 python -m grader.worker single CHANNEL_FD FOLDER MEMORY_MB      (CHANNEL_FD "-": standard input and output)
 """
 
@@ -13,13 +14,21 @@ import socket
 import sys
 from pathlib import Path
 
-from grader.worker.control import REPLY, REQUEST, exactly
+from grader.worker import confine
+from grader.worker.control import HELLO, REPLY, REQUEST, exactly
 
 
-def template(control: socket.socket) -> None:
-    """Fork a worker per request "F"; tell its wait status per request "W"; end all workers when the judge is gone."""
+def template(control: socket.socket, sandboxed: bool) -> None:
+    """Fork a worker per request "F"; tell its wait status per request "W"; end all workers when the judge is gone.
+
+    ``sandboxed``: each one in namespaces of its own, which hide its number, so that it says HELLO in its channel: the
+    kernel tells the judge who wrote that.
+    """
+    import torch
+
     import grader.worker.server  # noqa: F401  (and torch: before the first request, so that the forks are warm)
 
+    torch.backends.cpu.get_cpu_capability()  # reads /proc/cpuinfo, which workers in a sandbox do not have
     children: set[int] = set()
     while True:
         request, descriptors, _, _ = socket.recv_fds(control, REQUEST.size, 2, socket.MSG_WAITALL)
@@ -32,8 +41,14 @@ def template(control: socket.socket) -> None:
             pid = os.fork()
             if pid == 0:
                 control.close()
-                _become_worker(channel, output)
-                _run(channel, folder, number)
+                try:
+                    _become_worker(channel, output)
+                    _confine(channel, number, sandboxed)
+                    _run(channel, folder)
+                except OSError as error:
+                    os.write(2, str(error).encode())
+                finally:
+                    os._exit(1)  # never back into the template's loop
             os.close(channel)
             os.close(output)
             children.add(pid)
@@ -55,41 +70,27 @@ def _become_worker(channel: int, output: int) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)
-    _die_with_parent()
 
 
-def _die_with_parent() -> None:
-    """On Linux: be killed when the template is, so that nothing is left running after it."""
-    if sys.platform == "linux":
-        import ctypes
-
-        pr_set_pdeathsig = 1  # linux/prctl.h
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-
-
-def _limit_memory(megabytes: int) -> None:
-    """Let data grow by ``megabytes``: an allocation above that raises in the student's code.
-
-    Address space is no measure here (importing torch maps tens of GB of it); the judge also watches resident memory.
-    """
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    status = Path("/proc/self/status")
-    if status.exists():
-        used = next(int(line.split()[1]) << 10 for line in status.read_text().splitlines() if line.startswith("VmData"))
-        limit = used + (megabytes << 20)
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+def _confine(channel: int, memory_mb: int, sandboxed: bool) -> None:
+    if sandboxed:
+        confine.enter(channel, memory_mb)
+        os.write(channel, HELLO)
+    else:
+        confine.die_with_parent()
+        confine.limit(memory_mb)
 
 
-def _run(channel: int, folder: str, megabytes: int) -> None:
-    from grader.worker.server import Server  # before the memory limit: what torch itself takes is not counted
+def _run(channel: int, folder: str) -> None:
+    from grader.worker.server import Server
 
     os.chdir(folder)
-    _limit_memory(megabytes)
-    with open(channel, "rb", closefd=False) as reader, open(channel, "wb", closefd=False) as writer:
+    with (
+        open(channel, "rb", closefd=False) as reader,
+        open(channel, "wb", closefd=False) as writer,
+        # By lines: what is printed is to be seen however the worker ends.
+        open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False) as sys.stdout,
+    ):
         try:
             Server(reader, writer, Path(folder)).serve()
         except BrokenPipeError:
@@ -102,23 +103,23 @@ def _run(channel: int, folder: str, megabytes: int) -> None:
 def main() -> None:
     """Entry point of ``python -m grader.worker``."""
     mode = sys.argv[1]
-    if mode == "template":
+    if mode in ("template", "sandboxed"):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the judge's to handle
-        template(socket.socket(fileno=int(sys.argv[2])))
+        template(socket.socket(fileno=int(sys.argv[2])), mode == "sandboxed")
         return
+    from grader.worker.server import Server  # before the memory limit: what torch itself takes is not counted
+
     channel_argument, folder, megabytes = sys.argv[2:5]
+    confine.limit(int(megabytes))
     if channel_argument == "-":  # no descriptor can be inherited by number: take standard input and output
         reader, writer = os.dup(0), os.dup(1)
         os.dup2(2, 1)
-        from grader.worker.server import Server
-
-        _limit_memory(int(megabytes))
         os.chdir(folder)
         with os.fdopen(reader, "rb") as incoming, os.fdopen(writer, "wb") as outgoing:
             Server(incoming, outgoing, Path(folder)).serve()
         return
-    _die_with_parent()
-    _run(int(channel_argument), folder, int(megabytes))
+    confine.die_with_parent()
+    _run(int(channel_argument), folder)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-import linecache
 import sys
 import traceback
 from collections.abc import Callable
@@ -34,7 +33,7 @@ class Server:
         self.objects: dict[int, object] = {}
         self.module: ModuleType | None = None
         self.operations: dict[str, Callable[..., object]] = {
-            "import": self.import_file,
+            "import": self.import_files,
             "call": self.call,
             "get": self.get,
             "describe": self.describe,
@@ -70,8 +69,10 @@ class Server:
         """Forget the objects made so far but those in ``keep``: a check is over."""
         self.objects = {id(value): value for value in keep}
 
-    def import_file(self, name: str, file: str) -> list[str]:
-        """Import ``file`` (in the worker's folder) as module ``name``; returns the names it defines."""
+    def import_files(self, name: str, file: str, files: dict[str, bytes]) -> list[str]:
+        """Put ``files`` into the worker's folder, import ``file`` as module ``name``; returns the names it defines."""
+        for each, content in files.items():
+            (self.folder / each).write_bytes(content)
         path = self.folder / file
         sys.path.insert(0, str(self.folder))
         spec = importlib.util.spec_from_file_location(name, path)
@@ -151,7 +152,16 @@ class Server:
         return {"output": output, "input": x.grad, "parameters": gradients}
 
     def describe_error(self, error: BaseException) -> dict[str, object]:
-        """The exception as data: class names, text, and the frames that are in the student's own files."""
+        """The exception as data: class names, text, and where in the student's own files (file, line, function).
+
+        An exception can be made so that it cannot even be described; it is still one.
+        """
+        try:
+            return self._describe_error(error)
+        except BaseException:
+            return {"types": ["Exception"], "text": "an exception that cannot be described", "frames": []}
+
+    def _describe_error(self, error: BaseException) -> dict[str, object]:
         text = "".join(traceback.format_exception_only(error)).strip()
         if isinstance(error, MissingName):
             text = str(error)
@@ -159,16 +169,20 @@ class Server:
         for frame, line in traceback.walk_tb(error.__traceback__):
             name = frame.f_code.co_filename
             if name.startswith(str(self.folder)):
-                source = linecache.getline(name, line).strip()
-                frames.append([Path(name).name, line, frame.f_code.co_name, source[:200]])
+                frames.append([_sendable(Path(name).name), int(line), _sendable(frame.f_code.co_name)])
         if isinstance(error, SyntaxError):
             text = f"{type(error).__name__}: {error.msg}"
-            frames = [[Path(error.filename or "").name, error.lineno or 0, "", (error.text or "").strip()[:200]]]
+            frames = [[_sendable(Path(error.filename or "").name), int(error.lineno or 0), ""]]
         return {
-            "types": [cls.__name__ for cls in type(error).__mro__][:10],
-            "text": text[:MAX_MESSAGE],
+            "types": [_sendable(cls.__name__) for cls in type(error).__mro__][:10],
+            "text": _sendable(text[:MAX_MESSAGE]),
             "frames": frames[-MAX_FRAMES:],
         }
+
+
+def _sendable(text: str) -> str:
+    """Exactly ``text``, but what UTF-8 cannot say (lone surrogates) as escapes."""
+    return str(text).encode(errors="backslashreplace").decode()
 
 
 def _version(argument: object) -> object:

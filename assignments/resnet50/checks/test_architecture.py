@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from grader.checks import CheckFailed, check
 from grader.checks.architecture import expect_module, expect_parameter_count, expect_shape, expect_state, expect_steps, expect_tensor
+from grader.checks.numerics import same
 from grader.checks.strategies import sides, widths
 
 BLOCK_HINT = "conv1x1(in, middle), conv3x3(middle, middle), conv1x1(middle, out): which stride and padding does each need?"
@@ -117,8 +118,8 @@ def test_avgpool(student):
     """avgpool turns the 2 x 2 of each channel into its mean"""
     x = torch.randn(3, 1024, 2, 2, generator=torch.Generator().manual_seed(0))
     pooled = expect_tensor(model_of(student).avgpool(x), "avgpool on (3, 1024, 2, 2)")
-    flat = expect_shape(pooled.flatten(1), (3, 1024), "avgpool on (3, 1024, 2, 2), flattened,")
-    if not torch.allclose(flat, x.mean((2, 3)), atol=1e-5):
+    flat = expect_shape(pooled.flatten(1) if pooled.dim() > 1 else pooled, (3, 1024), "avgpool on (3, 1024, 2, 2), flattened,")
+    if not same(flat, x.mean((2, 3))):
         raise CheckFailed("avgpool gives something else than the mean of the four values.")
 
 
@@ -132,12 +133,12 @@ def test_fc(student):
     layer.load_state_dict({"weight": weight, "bias": bias})
     x = torch.randn(3, 1024, generator=generator)
     logits = expect_shape(layer(x), (3, 10), "fc on (3, 1024)")
-    if not torch.allclose(logits, x @ weight.T + bias, atol=1e-3):
+    if not same(logits, x @ weight.T + bias):
         raise CheckFailed("fc computes something else than x W^T + b.")
 
 
 @check(points=1, hint="Use num_classes instead of 10 in fc.", requires=["fc"])
-@settings(max_examples=4)  # every example builds a network
+@settings(max_examples=2)  # the least, 1, and any other: every example builds a network
 @given(num_classes=st.integers(1, 30))
 def test_num_classes(student, num_classes):
     """num_classes decides how many logits there are"""

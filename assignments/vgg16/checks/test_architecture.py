@@ -97,7 +97,7 @@ def test_vgg_state(student):
 @check(points=6, hint="CFG has 13 numbers and 5 'M'.", requires=["vgg_shape", "make_layers_shape"])
 def test_vgg16_architecture(student):
     """vgg16() has 14,983,498 parameters and turns (N, 3, 32, 32) into (N, 10)"""
-    model = expect_module(student.vgg16(), "vgg16()")
+    model = expect_module(student.once("vgg16"), "vgg16()")
     expect_parameter_count(model, 14_983_498)
     expect_state(model, {f"features.{key}": shape for key, shape in state_of(CFG, False).items()} | CLASSIFIER)
     model.eval()

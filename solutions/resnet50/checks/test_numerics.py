@@ -1,8 +1,5 @@
 """Hidden checks of resnet50: the same function as the solution, block by block and as a whole, and its gradients."""
 
-import copy
-import functools
-
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,15 +46,9 @@ def test_block_downsample_function(student, reference, widths_, size, seed, trai
     compare_block(student, reference, widths_, True, size, seed, training)
 
 
-@functools.cache
-def network(reference):
-    """The solution's network, built once."""
-    return reference.ResNet50_layer4()
-
-
-def compare_layer(student, reference, context, name, channels, sizes):
+def compare_layer(student, context, name, channels, sizes):
     """Layer ``name`` alone, on its own sizes and on odd ones, in eval and in train mode."""
-    original = copy.deepcopy(getattr(network(reference), name))
+    original = getattr(context.built_reference("ResNet50_layer4"), name)
     inputs = [
         torch.randn(4, channels, *size, generator=context.generator(index)).relu() for index, size in enumerate(sizes)
     ]
@@ -69,27 +60,27 @@ def compare_layer(student, reference, context, name, channels, sizes):
 
 
 @check(points=5, hint="Conv2d(3, 64, 7, 2, 3), BatchNorm2d, ReLU, MaxPool2d(3, 2, 1).", requires=["layer1_shape"])
-def test_layer1_function(student, reference, context):
+def test_layer1_function(student, context):
     """layer1 computes the right function"""
-    compare_layer(student, reference, context, "layer1", 3, [(32, 32), (27, 30)])
+    compare_layer(student, context, "layer1", 3, [(32, 32), (27, 30)])
 
 
 @check(points=8, hint="Which block downsamples? Which channels go in?", requires=["layer2_shape"])
-def test_layer2_function(student, reference, context):
+def test_layer2_function(student, context):
     """layer2 computes the right function"""
-    compare_layer(student, reference, context, "layer2", 64, [(8, 8), (5, 7)])
+    compare_layer(student, context, "layer2", 64, [(8, 8), (5, 7)])
 
 
 @check(points=15, hint="Which block downsamples? Which channels go in?", requires=["layer3_shape"])
-def test_layer3_function(student, reference, context):
+def test_layer3_function(student, context):
     """layer3 computes the right function"""
-    compare_layer(student, reference, context, "layer3", 256, [(4, 4), (5, 3)])
+    compare_layer(student, context, "layer3", 256, [(4, 4), (5, 3)])
 
 
 @check(points=15, hint="No block downsamples here.", requires=["layer4_shape"])
-def test_layer4_function(student, reference, context):
+def test_layer4_function(student, context):
     """layer4 computes the right function"""
-    compare_layer(student, reference, context, "layer4", 512, [(2, 2), (3, 3)])
+    compare_layer(student, context, "layer4", 512, [(2, 2), (3, 3)])
 
 
 @check(
@@ -100,17 +91,22 @@ def test_layer4_function(student, reference, context):
 def test_resnet50_function(student, context):
     """The network computes the same as the solution with the reference weights"""
     original = context.trained_reference("ResNet50_layer4")
-    mine = give_weights(expect_module(student.ResNet50_layer4(), "ResNet50_layer4()"), original)
+    mine = give_weights(expect_module(student.once("ResNet50_layer4"), "ResNet50_layer4()"), original)
     noise = torch.randn(2, 3, 32, 32, generator=context.generator(8))
     expect_same_function(mine, original, [context.images(3), noise, noise[:1]])
     expect_same_function(mine, original, [torch.randn(8, 3, 32, 32, generator=context.generator(9))], training=True)
-    other = expect_module(student.ResNet50_layer4(), "ResNet50_layer4()")
-    expect_fresh(mine, other, ["layer1.0.weight", "layer4.5.layer.1.0.weight", "fc.weight"])
 
 
-@check(points=2, hint="Do not cut the graph in forward: no detach, no no_grad.", requires=["resnet50_function"])
+@check(
+    points=2,
+    hint="Do not cut the graph in forward (no detach, no no_grad), and share nothing between two networks.",
+    requires=["resnet50_function"],
+)
 def test_resnet50_gradient(student, context):
-    """The network has the right gradients, at every parameter"""
+    """A second network has weights of its own, and the right gradients at every parameter"""
+    # Also its first outputs are compared, so that nothing depends on what the other network has already been through.
+    mine = expect_module(student.ResNet50_layer4(), "ResNet50_layer4()")
+    other = expect_module(student.once("ResNet50_layer4"), "ResNet50_layer4()")
+    expect_fresh(mine, other, ["layer1.0.weight", "layer4.5.layer.1.0.weight", "fc.weight"])
     original = context.trained_reference("ResNet50_layer4")
-    mine = give_weights(expect_module(student.ResNet50_layer4(), "ResNet50_layer4()"), original)
-    expect_same_gradient(mine, original, context.images(4))
+    expect_same_gradient(give_weights(mine, original), original, context.images(4))

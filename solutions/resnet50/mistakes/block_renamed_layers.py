@@ -1,6 +1,6 @@
 """I called it self.layers instead of self.layer, so the checkpoint does not fit.
 
-Caught by: block
+Caught by: whole
 """
 
 from __future__ import annotations

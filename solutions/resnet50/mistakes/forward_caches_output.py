@@ -1,6 +1,6 @@
 """forward remembers its first output and returns it again for every later batch of the same size.
 
-Caught by: whole
+Caught by: accuracy
 """
 
 import torch

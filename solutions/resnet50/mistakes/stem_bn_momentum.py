@@ -1,6 +1,6 @@
 """Keras habit: momentum 0.99 in the batch norm of the stem (PyTorch means 0.01 by that; 0.1 is the default).
 
-Caught by: layer1
+Caught by: whole
 """
 
 from __future__ import annotations

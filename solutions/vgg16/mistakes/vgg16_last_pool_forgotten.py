@@ -1,6 +1,6 @@
 """I forgot the last 'M'.
 
-Caught by: forward
+Caught by: vgg16
 """
 
 # Homework: VGG-16

@@ -1,0 +1,1 @@
+"""Grades a whole class: in parallel, resumable, each distinct submission once."""

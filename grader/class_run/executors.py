@@ -1,0 +1,67 @@
+"""Where tasks run: a pool of judge processes here, or a dask cluster; both shaped like `concurrent.futures`."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from typing import Any
+
+from grader.class_run.judging import begin_process
+
+
+class SchedulerError(Exception):
+    """The cluster cannot be used; the message says why."""
+
+
+@contextlib.contextmanager
+def local(jobs: int) -> Iterator[tuple[Executor, int]]:
+    """``jobs`` judge processes, and how many tasks to have under way; they are ended at once, whatever they do.
+
+    Where the system can, they are forks of one process that has imported torch.
+    """
+    if sys.platform == "linux":
+        method = multiprocessing.get_context("forkserver")
+        method.set_forkserver_preload(["grader.class_run.judging", "torchvision"])
+    else:
+        method = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, mp_context=method, initializer=begin_process)
+    try:
+        yield pool, jobs
+    finally:
+        processes = list((getattr(pool, "_processes", None) or {}).values())
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.kill()
+        for process in processes:
+            process.join(timeout=5)
+
+
+@contextlib.contextmanager
+def cluster(address: str) -> Iterator[tuple[Executor, int]]:
+    """The dask cluster whose scheduler is at ``address`` ("tcp://host:8786"), and how many tasks to have under way.
+
+    A task whose worker dies is given to another one, by dask.
+
+    Raises:
+        SchedulerError: dask.distributed is missing, or there is no scheduler, or no worker.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise SchedulerError(
+            "--scheduler needs dask.distributed: pip install 'torch-grader[cluster]', here and there."
+        ) from None
+    try:
+        connect: Any = Client
+        client = connect(address, timeout=20, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise SchedulerError(f"No dask scheduler answers at {address} ({error}).") from None
+    with client:
+        threads = sum(client.nthreads().values())
+        if not threads:
+            raise SchedulerError(f"The scheduler at {address} has no workers. Start one with: dask worker {address}")
+        # pure=False: a submission that is graded again is graded again, not looked up.
+        yield client.get_executor(pure=False, retries=2), 2 * threads  # no worker waits for its next

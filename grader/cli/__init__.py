@@ -1,0 +1,57 @@
+"""The command line: ``grader check``, ``grade``, ``show``, ``regrade``, ``stubs``, ``train``.
+
+One module for each command, which `app` puts together here; what they share is in `common`, `assignments`, `progress`
+and `json_option`.
+
+torch, pytest and hypothesis take seconds to import. So they are imported within functions: a mistyped name is answered
+at once, and the process that will run student code imports torch while this one does.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from grader import __version__
+from grader.cli import check, grade, show, stubs, train
+from grader.cli.json_option import with_json_target
+
+app = typer.Typer(
+    help="Grade PyTorch architecture assignments. Start with: grader check",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Entry point of the command ``grader`` and of ``python -m grader``."""
+    app(args=with_json_target(sys.argv[1:]), prog_name="grader")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"torch-grader {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+# In the order in which --help lists them.
+app.command("check")(check.check)
+app.command("grade")(grade.grade)
+app.command("show")(show.show)
+app.command("regrade")(grade.regrade)
+app.command("stubs")(stubs.cut)
+app.command("train")(train.train)

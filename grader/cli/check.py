@@ -1,0 +1,147 @@
+"""``grader check``: grade one's own file, or the submission of one student."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from grader import assignment, report, submission
+from grader.assignment import Assignment, AssignmentError
+from grader.cli import assignments, json_option
+from grader.cli.common import NOT_FULL, OK, console, exit_after, explain, say, stoppable
+from grader.cli.progress import Progress
+from grader.result import Result
+from grader.submission import Submission, SubmissionError
+
+
+def check(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ASSIGNMENT", help="Which assignments, as --list names them; all by default."),
+    ] = None,
+    path: Annotated[
+        Path | None,
+        typer.Option(
+            "--submission", "-s", metavar="PATH", help="The file, or its folder; by default the stub in assignments/."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help='CIFAR-10: a folder, an archive, or "download"; or "digits". By default GRADER_DATA, ./data, digits.',
+        ),
+    ] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Measure accuracy on every image.")] = False,
+    json: Annotated[
+        str | None,
+        typer.Option(
+            "--json",
+            metavar="[FILE]",
+            help="Write the result as JSON to FILE; without FILE, print it and nothing else.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=2**32 - 1,
+            help="Of the checks' random choices; by default made from the file.",
+        ),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S", help="Seconds for the import and for each check (not for those with a limit of their own)."
+        ),
+    ] = None,
+    list_them: Annotated[bool, typer.Option("--list", help="List the assignments and stop.")] = False,
+) -> None:
+    """Grade your file and say what to do next.
+
+    \b
+    grader check                               every assignment, your file in assignments/
+    grader check vgg16                         one of them
+    grader check vgg16 -s ~/vgg16.py           a file elsewhere
+    grader check vgg16 --data ../cifar10       on CIFAR-10 instead of the embedded digits
+    grader check vgg16 --json result.json      for other programs: Gradescope's results.json
+
+    \b
+    Exit code: 0 full points, 1 not, 2 could not grade (a sentence says why).
+    """
+    if timeout is not None and timeout <= 0:
+        raise typer.BadParameter("It must be more than 0.", param_hint="--timeout")
+
+    def work() -> int:
+        root = assignment.find_root()
+        if list_them:
+            return _list(root)
+        chosen = names or ([assignments.guess(path, root)] if path is not None else assignments.all_names(root))
+        target = json_option.target_of(json)
+        jobs, worst = _jobs(chosen, root, path, timeout)
+        quiet = json == json_option.STDOUT
+        results, status = _grade(jobs, quiet, data=data, exact=exact, seed=seed) if jobs else ([], OK)
+        if len(results) > 1 and not quiet:
+            report.show_overview(results, console())
+        if json is not None and results:
+            json_option.write(results if len(chosen) > 1 else results[0], target)
+        return max(worst, status, OK if all(map(report.is_full, results)) else NOT_FULL)
+
+    exit_after(work)
+
+
+def _list(root: Path) -> int:
+    found = assignments.all_names(root)
+    width = max(map(len, found))
+    for name in found:
+        settings = assignment.load(name, root).settings
+        say(f"{name:<{width}}  {settings.title} ({settings.points:g} points, {', '.join(settings.files)})")
+    return OK
+
+
+def _jobs(
+    names: list[str], root: Path, path: Path | None, timeout: float | None
+) -> tuple[list[tuple[Assignment, Submission]], int]:
+    """What is to be graded; what cannot be is complained of, and the worst of it is the second part."""
+    jobs, worst = [], OK
+    for name in dict.fromkeys(names):
+        try:
+            chosen = assignments.load(name, root, timeout)
+            jobs.append((chosen, submission.read(chosen, path)))
+        except (AssignmentError, SubmissionError) as error:
+            worst = max(worst, explain(error))
+    return jobs, worst
+
+
+def _grade(jobs: list[tuple[Assignment, Submission]], quiet: bool, **options: Any) -> tuple[list[Result], int]:
+    """Grade all ``jobs`` with one set of workers, showing each report as it comes; the worst that went wrong, too."""
+    from grader.judge.workers import Workers, WorkerStartError
+
+    results: list[Result] = []
+    worst = OK
+    with stoppable(), Workers() as workers:  # from here on, it imports torch
+        for chosen, handed_in in jobs:
+            try:
+                with Progress(not quiet and sys.stderr.isatty()) as progress, contextlib.redirect_stdout(sys.stderr):
+                    from grader.datasets import DataError
+                    from grader.judge.grade import grade
+
+                    result = grade(
+                        chosen, handed_in, workers, announce=progress.announce, progress=progress.step, **options
+                    )
+            except (WorkerStartError, DataError):
+                raise  # the next one would fare no better
+            except Exception as error:
+                worst = max(worst, explain(error, chosen.name))
+                continue
+            results.append(result)
+            if not quiet:
+                report.show(result, console())
+                if len(jobs) > 1:
+                    say("")
+    return results, worst

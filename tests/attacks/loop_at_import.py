@@ -1,0 +1,4 @@
+# Never finishes its import.
+# expect: import=timeout
+while True:
+    pass
