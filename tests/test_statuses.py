@@ -125,7 +125,7 @@ def test_right(graded) -> None:
         ("import os; os.kill(os.getpid(), 9)", "crashed", "SIGKILL"),
         ("raise KeyboardInterrupt", "error", "KeyboardInterrupt"),
         ("return x.new_zeros(int(3e9))", "out_of_memory", "more memory"),
-        ("kept = []\nwhile True: kept.append(bytearray(10**7))", "out_of_memory", "more memory"),
+        ("kept = []\nwhile True: kept.append(bytearray(10**7))", "out_of_memory", "memory"),
         ("return first(x)", "error", "RecursionError"),
         (
             "import os\nfor fd in range(3, 50):\n    try: os.write(fd, b'x' * 100)\n    except OSError: pass",

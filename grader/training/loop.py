@@ -116,7 +116,9 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self._lr()
         self.model.train()
-        logits = self.model(images)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.recipe.precision == "bf16"):
+            logits = self.model(images)
+        logits = logits.float()
         loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -138,6 +140,8 @@ class Trainer:
         images = torch.cat([images, self.digits.images[digits]])
         labels = torch.cat([self.cifar.labels[chosen], self.digits.labels[digits]])
         images = _random_crop(normalise(images), 4, generator)
+        if self.recipe.cutout:
+            _cut_out(images[: len(chosen)], self.recipe.cutout, generator)
         if size != SIZE:
             images = F.interpolate(images, size=(size, size), mode="area")
         return images.contiguous(memory_format=torch.channels_last), labels
@@ -234,3 +238,13 @@ def _random_crop(images: torch.Tensor, margin: int, generator: torch.Generator) 
     column_index = columns.view(-1, 1, 1) + torch.arange(width).view(1, 1, -1)
     batch_index = torch.arange(len(images)).view(-1, 1, 1)
     return padded.permute(0, 2, 3, 1)[batch_index, row_index, column_index].permute(0, 3, 1, 2)
+
+
+def _cut_out(images: torch.Tensor, side: int, generator: torch.Generator) -> None:
+    """Set a square around a random pixel of each normalised image (N, C, H, W) to zero, the mean; borders may cut it."""
+    height, width = images.shape[2:]
+    top = torch.randint(height, (len(images), 1), generator=generator) - side // 2
+    left = torch.randint(width, (len(images), 1), generator=generator) - side // 2
+    rows = (torch.arange(height) >= top) & (torch.arange(height) < top + side)
+    columns = (torch.arange(width) >= left) & (torch.arange(width) < left + side)
+    images.masked_fill_((rows.unsqueeze(2) & columns.unsqueeze(1)).unsqueeze(1), 0.0)
