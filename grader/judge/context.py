@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -135,6 +136,15 @@ def import_solution(assignment: Assignment) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def forget(assignment: Assignment) -> None:
+    """Have ``assignment``'s checks and solution read anew, in a process that may have imported them as they once were."""
+    folders = [folder for folder in (assignment.folder, assignment.secret) if folder is not None]
+    for name, module in list(sys.modules.items()):
+        path = getattr(module, "__file__", None)
+        if path is not None and any(Path(path).is_relative_to(folder) for folder in folders):
+            del sys.modules[name]
 
 
 def load_weights(path: Any) -> dict[str, torch.Tensor]:

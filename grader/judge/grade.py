@@ -14,7 +14,7 @@ import torch
 from grader import __version__, datasets
 from grader.assignment import Assignment
 from grader.datasets import Dataset
-from grader.judge.context import Context
+from grader.judge.context import Context, forget
 from grader.judge.plugin import BrokenCheck, JudgePlugin, Outcome, run_checks
 from grader.judge.session import Session
 from grader.judge.workers import Workers
@@ -105,11 +105,12 @@ def grade(
 
 
 def validate(assignment: Assignment, workers: Workers) -> None:
-    """Read ``assignment``'s checks without running any.
+    """Read ``assignment``'s checks as they are now, without running any.
 
     Raises:
         BrokenCheck: they cannot be read, contradict each other, or do not add up to the assignment's points.
     """
+    forget(assignment)
     empty = Submission(Path(), dict.fromkeys(assignment.settings.files, b""))
     context = Context(assignment, empty, lambda: datasets.digits("test"), 0)
     plugin = run_checks(Session(workers, empty.files), context, collect_only=True)
