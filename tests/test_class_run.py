@@ -369,13 +369,14 @@ def test_one_folder_cannot_hold_two_assignments(tmp_path: Path) -> None:
     assert "holds the grades of multiples" in done.stderr
 
 
-def many(count: int) -> dict[str, str]:
-    """Submissions that all differ, right and wrong ones."""
+def many(count: int, seconds: float = 0) -> dict[str, str]:
+    """Submissions that all differ, right and wrong ones; each takes ``seconds`` to import."""
+    slow = f"import time\n\ntime.sleep({seconds})\n" if seconds else ""
     found = {}
     for number in range(count):
         factor = 3 if number % 3 else 2
         found[f"s{number:04}"] = (
-            f"NUMBER = {number}\n\n\ndef double(x):\n    return 2 * x\n\n\ndef triple(x):\n    return {factor} * x\n"
+            f"{slow}NUMBER = {number}\n\n\ndef double(x):\n    return 2 * x\n\n\ndef triple(x):\n    return {factor} * x\n"
         )
     return found
 
@@ -462,7 +463,7 @@ def test_kill_9_at_any_moment_loses_nothing(tmp_path: Path) -> None:
 
 def test_ctrl_c_keeps_what_is_graded_and_two_runs_do_not_mix(tmp_path: Path) -> None:
     root = course.make(tmp_path / "course")
-    hand_in(root / "class", many(40))
+    hand_in(root / "class", many(40, seconds=0.7))
     arguments = ("grade", "class", "-a", "multiples", "--out", "out")
     with running(root, *arguments) as process:
         while stored(root / "out") < 3:
