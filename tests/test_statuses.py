@@ -109,6 +109,16 @@ def test_right(graded) -> None:
     assert (result.score, result.extra_data.status) == (10, "passed")
 
 
+def test_what_torchvision_has_can_be_imported_but_not_used(graded) -> None:
+    imports = "import torchvision.models as models\nfrom torchvision.models.resnet import Bottleneck, ResNet50_Weights\n"
+    assert graded(imports + RIGHT).score == 10
+    result = graded(imports + with_first("return models.resnet50(weights=ResNet50_Weights.DEFAULT)(x)"))
+    assert statuses(result)["first"] == "error"
+    assert "torchvision.models.resnet50 cannot be used here" in result.tests[0].extra_data.message
+    result = graded(f"{imports}{RIGHT}\n\nclass Block(Bottleneck):\n    pass\n")
+    assert "torchvision.models.resnet.Bottleneck cannot be used here" in result.extra_data.message
+
+
 @pytest.mark.parametrize(
     ("body", "status", "sentence"),
     [

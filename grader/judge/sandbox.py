@@ -103,9 +103,9 @@ def labels() -> list[Path]:
 
 
 def models() -> list[Path]:
-    """torchvision's networks, which assignments ask students to write: a rule about the source is easily evaded.
+    """torchvision's networks, which assignments ask students to write: `grader.worker.withheld` stands in for them.
 
-    An empty folder takes their place, so that ``import torchvision`` works as ever.
+    That, and a rule about the source, are easily evaded where the files can be read.
     """
     return [path for folder in site.getsitepackages() for path in Path(folder).glob("torchvision/models")]
 

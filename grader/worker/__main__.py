@@ -14,7 +14,7 @@ import socket
 import sys
 from pathlib import Path
 
-from grader.worker import confine
+from grader.worker import confine, withheld
 from grader.worker.control import HELLO, REPLY, REQUEST, exactly
 
 
@@ -27,6 +27,9 @@ def template(control: socket.socket, sandboxed: bool) -> None:
     import torch
 
     import grader.worker.server  # noqa: F401  (and torch: before the first request, so that the forks are warm)
+
+    if sandboxed:  # a class run: some will import it
+        import torchvision  # noqa: F401
 
     torch.backends.cpu.get_cpu_capability()  # reads /proc/cpuinfo, which workers in a sandbox do not have
     children: set[int] = set()
@@ -103,6 +106,7 @@ def _run(channel: int, folder: str) -> None:
 def main() -> None:
     """Entry point of ``python -m grader.worker``."""
     mode = sys.argv[1]
+    withheld.install()
     if mode in ("template", "sandboxed"):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the judge's to handle
         template(socket.socket(fileno=int(sys.argv[2])), mode == "sandboxed")

@@ -1,0 +1,61 @@
+"""Stands for torchvision.models in a worker: the networks that students are asked to write are not there to be taken.
+
+Importing it, or names from it, works as ever, so that a forgotten import costs no more than the rule about it. Using one
+of them raises. Outside a sandbox this is a reminder, not a wall: there the files can still be read.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import NoReturn
+
+NAME = "torchvision.models"
+
+
+class _Name:
+    """Whatever can be named in a withheld module."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> _Name:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Name(f"{self._name}.{name}")
+
+    def __call__(self, *_: object, **__: object) -> NoReturn:
+        raise RuntimeError(f"{self._name} cannot be used here: writing the network is your task.")
+
+    def __mro_entries__(self, _: object) -> NoReturn:
+        self()
+
+
+class _Module(ModuleType):
+    def __getattr__(self, name: str) -> _Name:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Name(f"{self.__name__}.{name}")
+
+
+class _Finder(MetaPathFinder, Loader):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None, /
+    ) -> ModuleSpec | None:
+        if fullname == NAME or fullname.startswith(f"{NAME}."):
+            return ModuleSpec(fullname, self, is_package=True)
+        return None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _Module(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        pass
+
+
+def install() -> None:
+    """From here on, whoever imports torchvision.models in this process gets the stand-in."""
+    sys.meta_path.insert(0, _Finder())
