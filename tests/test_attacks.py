@@ -108,6 +108,7 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surroundi
             if listener.type == socket.SOCK_STREAM:
                 listener.listen()
             threading.Thread(target=_listen, args=(listener, made.contacts), daemon=True).start()
+        made.grade(target.HONEST)  # the sandbox is up
         processes = made.processes()
         yield made
         template = workers.template

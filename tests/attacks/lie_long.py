@@ -1,5 +1,5 @@
 # Answers with a million numbers, a million handles, and a string of a hundred million letters.
-# expect: double=crashed|error|timeout names=crashed|error|timeout function=crashed|error|timeout
+# expect: double=crashed|error|timeout names=crashed|error|timeout function=crashed|error|timeout|out_of_memory
 def double(x):
     return list(range(1_000_000))
 
