@@ -483,6 +483,20 @@ def test_ctrl_c_keeps_what_is_graded_and_two_runs_do_not_mix(tmp_path: Path) -> 
     assert len(grades(root / "out")) == 40
 
 
+@pytest.mark.parametrize("seconds", [1.5, 3, 5])
+def test_ctrl_c_at_the_start_is_one_sentence(tmp_path: Path, seconds: float) -> None:
+    root = course.make(tmp_path / "course")
+    hand_in(root / "class", {"alice": course.RIGHT, "bob": "while True: pass"})
+    with running(root, "grade", "class", "-a", "multiples", "--out", "out", "--jobs", "1") as process:
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        assert process.wait(timeout=60) == 130
+    log = (root / "run.log").read_text()
+    assert log.endswith("Stopped.\n")
+    assert "Traceback" not in log
+    assert "File" not in log
+
+
 @contextlib.contextmanager
 def dask_cluster(root: Path, workers: int) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """A real scheduler and ``workers`` worker processes; its address, and the workers."""

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import signal
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
+from multiprocessing import forkserver, resource_tracker
 from typing import Any
-
-from grader.class_run.judging import begin_process
 
 
 class SchedulerError(Exception):
     """The cluster cannot be used; the message says why."""
+
+
+def warm_up() -> None:
+    """Where judges are forked: start the process they are forked from, which imports torch meanwhile."""
+    if sys.platform == "linux":
+        multiprocessing.set_forkserver_preload(["grader.class_run.judging", "torchvision"])
+        resource_tracker.ensure_running()  # would be started below, and leave SIGINT unblocked
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is this process's to handle
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _nothing() -> None:
+    pass
 
 
 @contextlib.contextmanager
@@ -22,19 +38,22 @@ def local(jobs: int) -> Iterator[tuple[Executor, int]]:
 
     Where the system can, they are forks of one process that has imported torch.
     """
-    if sys.platform == "linux":
-        method = multiprocessing.get_context("forkserver")
-        method.set_forkserver_preload(["grader.class_run.judging", "torchvision"])
-    else:
-        method = multiprocessing.get_context("spawn")
+    from grader.class_run.judging import begin_process  # torch: not before `warm_up`
+
+    warm_up()
+    method: Any = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+    # Until judges can be forked, Ctrl-C finds nothing begun that would complain of being left alone.
+    first = method.Process(target=_nothing)
+    first.start()
+    first.join()
     pool = ProcessPoolExecutor(jobs, mp_context=method, initializer=begin_process)
     try:
         yield pool, jobs
     finally:
         processes = list((getattr(pool, "_processes", None) or {}).values())
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
+        for process in processes:  # first: one that is just starting would miss what the pool takes away
             process.kill()
+        pool.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             process.join(timeout=5)
 

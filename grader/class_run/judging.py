@@ -190,6 +190,8 @@ def _close() -> None:
 def begin_process() -> None:
     """For a process of the local pool: Ctrl-C is its parent's to handle, and it ends when its parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):  # `grader.class_run.executors.warm_up` has blocked it
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(number, _leave)
     with contextlib.suppress(OSError):

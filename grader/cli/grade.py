@@ -139,8 +139,11 @@ def run(
 ) -> int:
     """Grade what the store holds and is not graded; write everything; returns the exit code."""
     sandboxed = _sandboxed(store.setting("sandbox") or "auto")
+    from grader.class_run.executors import cluster, local, warm_up
+
+    if scheduler is None:
+        warm_up()  # beside the imports here
     from grader import exports
-    from grader.class_run.executors import cluster, local
     from grader.class_run.judging import conditions_for
     from grader.class_run.run import compute, entries, plan
 
