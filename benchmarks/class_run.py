@@ -338,7 +338,7 @@ def main() -> None:
         files = hand_in(scratch / "class", options.size)
         costs = [floor(files, data, cores)]
         print(_row(costs[0], costs[0]), flush=True)
-        for jobs in {cores: None, 1: None}:
+        for jobs in dict.fromkeys((cores, 1)):
             part = files if jobs == cores else files[: max(1, len(files) // 10)]
             folder = scratch / f"class{jobs}"
             folder.mkdir()

@@ -376,7 +376,8 @@ def many(count: int, seconds: float = 0) -> dict[str, str]:
     for number in range(count):
         factor = 3 if number % 3 else 2
         found[f"s{number:04}"] = (
-            f"{slow}NUMBER = {number}\n\n\ndef double(x):\n    return 2 * x\n\n\ndef triple(x):\n    return {factor} * x\n"
+            f"{slow}NUMBER = {number}\n\n\ndef double(x):\n    return 2 * x\n\n\n"
+            f"def triple(x):\n    return {factor} * x\n"
         )
     return found
 

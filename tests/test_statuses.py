@@ -110,7 +110,9 @@ def test_right(graded) -> None:
 
 
 def test_what_torchvision_has_can_be_imported_but_not_used(graded) -> None:
-    imports = "import torchvision.models as models\nfrom torchvision.models.resnet import Bottleneck, ResNet50_Weights\n"
+    imports = (
+        "import torchvision.models as models\nfrom torchvision.models.resnet import Bottleneck, ResNet50_Weights\n"
+    )
     assert graded(imports + RIGHT).score == 10
     result = graded(imports + with_first("return models.resnet50(weights=ResNet50_Weights.DEFAULT)(x)"))
     assert statuses(result)["first"] == "error"

@@ -13,7 +13,7 @@ from torch import nn
 
 from grader.assignment import AssignmentError
 from grader.datasets import Dataset
-from grader.training.loop import Interrupted, Trainer
+from grader.training.loop import Interrupted, Trainer, cut_out
 from grader.training.parallel import Team, gathered
 from grader.training.recipe import Recipe, RecipeError, Stage, read_recipe
 from grader.training.train import final_weights
@@ -46,6 +46,7 @@ RECIPE = Recipe(
     weight_decay=1e-3,
     label_smoothing=0.1,
     dropout=0.2,
+    cutout=5,
     batch_norm_in_features=True,
     # 18 images, 6 in a batch: 2, 3 and 3 steps; another image size, then twice the width.
     stage=[
@@ -144,6 +145,25 @@ def test_the_seed_decides(tmp_path: Path) -> None:
     recipe = Recipe(**{key: getattr(RECIPE, key) for key in RECIPE.__struct_fields__} | {"seed": 4})
     one, other = trainer(tmp_path / "3").run(nothing), trainer(tmp_path / "4", recipe).run(nothing)
     assert not torch.equal(one.state_dict()["classifier.1.weight"], other.state_dict()["classifier.1.weight"])
+
+
+def test_cutout_greys_one_square_of_each_image() -> None:
+    images = torch.ones(50, 3, 32, 32)
+    cut_out(images, 5, torch.Generator().manual_seed(0))
+    assert (images == images[:, :1]).all()
+    holes = images[:, 0] == 0
+    assert set(holes.sum((1, 2)).tolist()) <= {high * wide for high in (3, 4, 5) for wide in (3, 4, 5)}
+    assert len({tuple(hole.nonzero()[0].tolist()) for hole in holes}) > 30  # at many places
+    assert torch.equal(holes, holes.any(2, keepdim=True) & holes.any(1, keepdim=True))  # rectangles
+
+
+def test_in_bf16_weights_stay_fp32(tmp_path: Path) -> None:
+    small = Recipe(**{key: getattr(RECIPE, key) for key in RECIPE.__struct_fields__} | {"precision": "bf16"})
+    rough, exact = trainer(tmp_path / "bf16", small), trainer(tmp_path / "fp32")
+    assert {value.dtype for value in rough.run(nothing).parameters()} == {torch.float32}
+    exact.run(nothing)
+    assert rough.history[0]["loss"] == pytest.approx(exact.history[0]["loss"], rel=0.02)
+    assert rough.history[0]["loss"] != exact.history[0]["loss"]
 
 
 def test_small_images_leave_the_last_pooling_out(tmp_path: Path) -> None:

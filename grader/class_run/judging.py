@@ -166,7 +166,8 @@ def _ready(conditions: Conditions) -> _Judge:
     if not same or fingerprint.checks(chosen) != conditions.checks:
         raise OtherChecksError(
             f"{root} on {os.uname().nodename if hasattr(os, 'uname') else 'this machine'} has another version of "
-            f"{chosen.name}, of the grader or of the data than the machine that asks. Bring it up to date, and start its judges anew."
+            f"{chosen.name}, of the grader or of the data than the machine that asks. Bring it up to date, "
+            "and start its judges anew."
         )
     sandbox: Sandbox | None = None
     if conditions.sandboxed:

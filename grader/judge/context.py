@@ -139,7 +139,7 @@ def import_solution(assignment: Assignment) -> ModuleType:
 
 
 def forget(assignment: Assignment) -> None:
-    """Have ``assignment``'s checks and solution read anew, in a process that may have imported them as they once were."""
+    """Have ``assignment``'s checks and solution read anew: this process may have imported them as they once were."""
     folders = [folder for folder in (assignment.folder, assignment.secret) if folder is not None]
     for name, module in list(sys.modules.items()):
         path = getattr(module, "__file__", None)

@@ -62,6 +62,16 @@ def write_card(
             "During training a batch norm follows every convolution of the features; at the end it is folded into the "
             "convolution, so the published network has none there and computes the same."
         )
+    if recipe.cutout:
+        notes.append(
+            f"Of every CIFAR-10 image a square of {recipe.cutout} x {recipe.cutout} pixels at a random place is greyed "
+            "(cutout; DeVries and Taylor, 2017)."
+        )
+    if recipe.precision != "fp32":
+        notes.append(
+            f"Convolutions and matrix products were computed in {recipe.precision} during training, all else in fp32; "
+            "accuracies are those of fp32."
+        )
     if recipe.dropout is not None:
         notes.append(f"During training dropout has p = {recipe.dropout:g}.")
     if recipe.earlier:

@@ -141,7 +141,7 @@ class Trainer:
         labels = torch.cat([self.cifar.labels[chosen], self.digits.labels[digits]])
         images = _random_crop(normalise(images), 4, generator)
         if self.recipe.cutout:
-            _cut_out(images[: len(chosen)], self.recipe.cutout, generator)
+            cut_out(images[: len(chosen)], self.recipe.cutout, generator)
         if size != SIZE:
             images = F.interpolate(images, size=(size, size), mode="area")
         return images.contiguous(memory_format=torch.channels_last), labels
@@ -240,8 +240,8 @@ def _random_crop(images: torch.Tensor, margin: int, generator: torch.Generator) 
     return padded.permute(0, 2, 3, 1)[batch_index, row_index, column_index].permute(0, 3, 1, 2)
 
 
-def _cut_out(images: torch.Tensor, side: int, generator: torch.Generator) -> None:
-    """Set a square around a random pixel of each normalised image (N, C, H, W) to zero, the mean; borders may cut it."""
+def cut_out(images: torch.Tensor, side: int, generator: torch.Generator) -> None:
+    """Set a square around a random pixel of each normalised image (N, C, H, W) to 0, the mean; borders may cut it."""
     height, width = images.shape[2:]
     top = torch.randint(height, (len(images), 1), generator=generator) - side // 2
     left = torch.randint(width, (len(images), 1), generator=generator) - side // 2

@@ -1,7 +1,7 @@
-"""Stands for torchvision.models in a worker: the networks that students are asked to write are not there to be taken.
+"""Stands for torchvision.models in a worker: networks that students are asked to write are not there to be taken.
 
-Importing it, or names from it, works as ever, so that a forgotten import costs no more than the rule about it. Using one
-of them raises. Outside a sandbox this is a reminder, not a wall: there the files can still be read.
+Importing it, or names from it, works as ever, so that a forgotten import costs no more than the rule about it. Using
+one of them raises. Outside a sandbox this is a reminder, not a wall: there the files can still be read.
 """
 
 from __future__ import annotations
