@@ -10,7 +10,7 @@ endif
 READY = if [ -x $(BIN)/python ]; then $(BIN)/python -I -S grader/bootstrap.py --quiet; \
 	else $(PYTHON) grader/bootstrap.py --quiet; fi
 
-.PHONY: help setup check grade test bank classes lint format stubs train lock bench clean ready
+.PHONY: help setup check grade test bank lint format stubs train lock bench clean ready
 .DEFAULT_GOAL := help
 
 help: ## print this list
@@ -32,13 +32,10 @@ setup: ## make the environment .venv, or bring it up to date
 	@$(subst --quiet,,$(READY))
 
 test: ready ## run the project's own tests: ARGS="-k protocol -x" goes to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
 
 bank: ready ## grade every wrong and every unusual right submission in solutions/; all verdicts must be right
 	@WHOLE_BANK=1 $(BIN)/python -m pytest -s tests/test_bank.py $(ARGS)
-
-classes: ready ## class runs and hostile submissions, in the real sandbox (minutes, on a machine of one's own)
-	@CLASSES=1 $(BIN)/python -m pytest tests/test_class_run.py tests/test_attacks.py $(ARGS)
 
 lint: ready ## ruff (rules and format) and mypy
 	@$(BIN)/python -m ruff check

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 collect_ignore_glob = ["attacks/*"]  # hostile: imported by a sandboxed worker only
-# Minutes each, and hard on the machine: `make classes` runs them.
-collect_ignore = [] if os.environ.get("CLASSES") == "1" else ["test_attacks.py", "test_class_run.py"]
 GOLDEN = Path(__file__).parent / "golden"
 
 

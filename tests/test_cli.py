@@ -26,7 +26,7 @@ title = "Add, then double"
 files = ["{name}.py"]
 points = {points}
 [limits]
-import_seconds = 5
+import_seconds = 20
 check_seconds = {seconds}
 """
 CHECKS = '''
