@@ -58,7 +58,7 @@ train: ready ## train a reference checkpoint: A=vgg16 DATA=path RESUME=1
 
 lock: ready ## renew requirements.txt: the newest versions that pyproject.toml allows, for every platform, with hashes
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
-		--python-version 3.11 --extra dev --extra cluster --output-file requirements.txt pyproject.toml
+		--python-version 3.11 --extra dev --extra cluster --extra nbgrader --output-file requirements.txt pyproject.toml
 
 bench: ready ## run the benchmarks
 	@for script in benchmarks/*.py; do $(BIN)/python "$$script" || exit; done
