@@ -1,4 +1,4 @@
-"""The command line: ``grader check``, ``grade``, ``show``, ``regrade``, ``stubs``, ``train``.
+"""The command line: ``grader check``, ``grade``, ``show``, ``regrade``, ``stubs``, ``release``, ``train``.
 
 One module for each command, which `app` puts together here; what they share is in `common`, `assignments`, `progress`
 and `json_option`.
@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from grader import __version__
-from grader.cli import check, grade, show, stubs, train
+from grader.cli import check, grade, release, show, stubs, train
 from grader.cli.json_option import with_json_target
 
 app = typer.Typer(
@@ -54,4 +54,5 @@ app.command("grade")(grade.grade)
 app.command("show")(show.show)
 app.command("regrade")(grade.regrade)
 app.command("stubs")(stubs.cut)
+app.command("release")(release.release)
 app.command("train")(train.train)
