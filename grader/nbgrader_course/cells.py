@@ -1,4 +1,4 @@
-"""What a grade cell shows and is worth: a result, check by check, as HTML for the student and a plain float for nbgrader.
+"""What a grade cell shows and is worth: HTML for the student, and a plain float for nbgrader.
 
 ``python -m grader.nbgrader_course.cells ASSIGNMENT FOLDER ANSWER`` grades the hand-in in FOLDER without a sandbox, for
 a grade cell that is run in a kernel, and writes the cells into ANSWER as JSON.

@@ -1,4 +1,4 @@
-"""What an nbgrader_config.py of ours sets, so that plain nbgrader commands and formgrader work on the course as well."""
+"""What an nbgrader_config.py of ours sets, so that plain nbgrader commands and formgrader work as well."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from grader.assignment import KIT
 
+CONFIG = "nbgrader_config.py"
 _HERE = "grader.nbgrader_course"
 
 
@@ -30,6 +31,7 @@ def configure(config: Any, file: str) -> None:
     config.Autograde.autograde_preprocessors = [
         f"{_HERE}.autograde.LookUp" if each is Execute else each for each in traits["autograde_preprocessors"].default()
     ]
+    config.Execute.timeout = 1800  # seconds; only without LookUp, where the first grade cell grades everything
     config.Autograde.exclude_overwriting = students_files(root / "source")
     config.ZipCollectApp.collector_plugin = f"{_HERE}.zips.Collector"
     config.ZipCollectApp.extractor_plugin = f"{_HERE}.zips.Extractor"
@@ -44,5 +46,7 @@ def students_files(source: Path) -> dict[str, list[str]]:
     found = {}
     for folder in sorted(source.glob("*/")):
         kit = [path for path in (folder / KIT).rglob("*") if path.is_file() and path != folder / KIT / "__init__.py"]
-        found[folder.name] = [str(path.relative_to(folder)) for path in sorted([*folder.glob("*.py"), *kit])]
+        found[folder.name] = [
+            str(path.relative_to(folder)) for path in sorted([*folder.glob("*.py"), *kit]) if path.name != CONFIG
+        ]
     return found

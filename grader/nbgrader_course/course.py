@@ -12,8 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from grader.nbgrader_course import CourseError
+from grader.nbgrader_course.config import CONFIG
 
-CONFIG = "nbgrader_config.py"
 _SETTINGS = """\
 # The settings of this nbgrader course. `grader release` wrote them once; they are yours to change, and are never
 # overwritten. All that can be set: nbgrader --generate-config, in another folder.

@@ -9,7 +9,8 @@ from grader.assignment import Assignment
 from grader.judge.grade import validate
 from grader.judge.workers import Workers
 from grader.nbgrader_course import source
-from grader.nbgrader_course.course import CONFIG, Course
+from grader.nbgrader_course.config import CONFIG
+from grader.nbgrader_course.course import Course
 
 
 def release(chosen: Assignment, root: Path, course: Course, exchange: Path | None, *, force: bool) -> Iterator[str]:

@@ -4,6 +4,7 @@
     resnet50.ipynb the handout, the solution in cells of its own, and one grade cell for each check
     resnet50.py    the stub
     Makefile       `make check`, `make notebook`
+    nbgrader_config.py   time enough for `nbgrader validate`
     grading_kit/   all that is not for students to edit: the grader as a wheel, what sets it up, the public checks, the
                    checkpoint, and what a grade cell calls
 
@@ -41,22 +42,28 @@ PYTHON ?= python3
 .DEFAULT_GOAL := check
 
 check: ## grade: DATA=path EXACT=1
-	@$(PYTHON) {kit}/bootstrap.py --quiet --run grader check {name} $(if $(DATA),--data "$(DATA)") $(if $(EXACT),--exact)
+	@$(PYTHON) {kit}/bootstrap.py --quiet --run grader check {name} \\
+		$(if $(DATA),--data "$(DATA)") $(if $(EXACT),--exact)
 
 notebook: ## open the notebook in the browser
 	@$(PYTHON) {kit}/bootstrap.py --quiet --run notebook {notebook}
 """
 _HOW = """\
-# {title}
+## How to work
 
-Work **here or in `{file}`**, not in both: as long as `{file}` is as you were given it, this notebook is graded; once you
-have changed it, that file is graded and this notebook is not.
+Work **here or in `{file}`**, not in both: as long as `{file}` is as you were given it, this notebook is graded; once
+you have changed it, that file is graded and this notebook is not.
 
-* Write your code where a cell says `# YOUR CODE HERE`. Add cells if you like. All code cells are run in their order when
-  your work is graded: delete what only tries something out, or comment it out.
-* Run the cells under *Checks* to see what is right, what is not, and what to do next. `make check` in a terminal says the
-  same. The first time, this sets up the grader (a minute or two).
+* Write your code where a cell says `# YOUR CODE HERE`. Add cells if you like. All code cells are run in their order
+  when your work is graded: delete what only tries something out, or comment it out.
+* Run the cells under *Checks* to see what is right, what is not, and what to do next. `make check` in a terminal says
+  the same. The first time, this sets up the grader (a minute or two).
 * Save before you hand in. Leave the cells under *Checks* as they are.
+"""
+_SETTINGS = """\
+# For `nbgrader validate` in this folder: the first grade cell grades everything, and may have to set up the grader.
+c = get_config()
+c.Execute.timeout = 1800  # seconds
 """
 _PROJECT = "pyproject.toml"
 
@@ -86,6 +93,7 @@ def write(assignment: Assignment, checks: Sequence[Outcome], root: Path, target:
             (made / stub.path.name).write_bytes(stub.content)
         handout = _handout(assignment)
         (made / "README.md").write_text(handout, encoding="utf-8")
+        (made / "nbgrader_config.py").write_text(_SETTINGS, encoding="utf-8")
         file = Path(assignment.settings.files[0]).with_suffix(".ipynb").name
         (made / "Makefile").write_text(_MAKEFILE.format(kit=KIT, name=assignment.name, notebook=file), encoding="utf-8")
         nbformat.write(notebook(assignment, checks, handout), made / file)
@@ -129,7 +137,7 @@ def notebook(assignment: Assignment, checks: Sequence[Outcome], handout: str) ->
     file = settings.files[0]
     if assignment.secret is None or not (assignment.secret / file).is_file():
         raise AssignmentError(f"This copy has no solution for {assignment.name} (solutions/{assignment.name}/{file}).")
-    cells = [new_markdown_cell(_HOW.format(title=settings.title, file=file)), new_markdown_cell(handout)]
+    cells = [new_markdown_cell(handout.strip()), new_markdown_cell(_HOW.format(file=file).strip())]
     for number, source in enumerate(parts((assignment.secret / file).read_text(encoding="utf-8")), 1):
         about = {"nbgrader": _about(f"solution_{number}", solution=True)} if BEGIN in source else {}
         cells.append(new_code_cell(source, metadata=about))
@@ -143,7 +151,10 @@ def notebook(assignment: Assignment, checks: Sequence[Outcome], handout: str) ->
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"  # else random: the same assignment makes the same notebook
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+    made: nbformat.NotebookNode = new_notebook(
+        cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}}
+    )
+    return made
 
 
 def _about(name: str, *, solution: bool = False, points: float | None = None) -> dict[str, object]:
@@ -209,5 +220,5 @@ def _write_kit(assignment: Assignment, file: str, folder: Path) -> None:
 
 
 def _reproducible() -> dict[str, str]:
-    """The environment of a build whose files bear no date: the same grader makes the same wheel."""
+    """The environment of a build that makes the same wheel of the same grader, whenever it is."""
     return {**os.environ, "SOURCE_DATE_EPOCH": "1577836800"}  # 2020-01-01; zip files know nothing before 1980
