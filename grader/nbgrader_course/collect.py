@@ -30,7 +30,7 @@ def collect(chosen: Assignment, course: Course, *, zipped: bool, force: bool = F
         archive = course.root / "downloaded" / chosen.name / "archive"
         if not archive.is_dir() or not any(archive.iterdir()):
             raise CourseError(
-                f"There is nothing in {archive}. Put there what was handed in: alice.zip, alice/, alice_{chosen.name}.py."
+                f"There is nothing in {archive}. Put there what was handed in, as alice.zip or in a folder named alice."
             )
         course.run("zip_collect", chosen.name, *(["--force"] if force else []))
     else:

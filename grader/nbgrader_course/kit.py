@@ -68,8 +68,8 @@ def _history() -> list[str]:
 def _latest(history: list[str]) -> list[str]:
     r"""The cells that count: of several that define the same the last, and none that only tries something out.
 
-    >>> _latest(["x = 1", "def f():\n    return x", "print(f())", "def f():\n    return 2 * x"])
-    ['x = 1', 'def f():\n    return 2 * x']
+    >>> _latest(["x = 1", "def f():\n    return x", "print(f())", "def f():\n    return -x"])
+    ['x = 1', 'def f():\n    return -x']
     """
     kept: list[str] = []
     defined: set[str] = set()
