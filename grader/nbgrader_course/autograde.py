@@ -79,10 +79,12 @@ class Restore(OverwriteCells):  # type: ignore[misc]
             points = {cell.name: float(cell.max_score) for cell in [*found.grade_cells, *found.task_cells]}
             tasks = {cell.name for cell in found.task_cells}
             right = {
-                cell.name: self.missing_cell_transform(
-                    cell, points.get(cell.name, 0.0), cell.name in solutions, cell.name in tasks
+                each.name: nbformat.from_dict(
+                    self.missing_cell_transform(
+                        each, points.get(each.name, 0.0), each.name in solutions, each.name in tasks
+                    )
                 )
-                for cell in found.source_cells
+                for each in found.source_cells
             }
         for name, made in right.items():
             if name not in points:  # of a graded cell is what nbgrader makes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -98,7 +99,8 @@ class Course:
                 said.append(line.rstrip())
                 listen(said[-1])
         if process.returncode:
-            last = "\n".join(f"  | {line}" for line in said[-12:])
+            logged = [line for line in said if re.match(r"\[\w+ \| (WARNING|ERROR|CRITICAL)\] ", line)]
+            last = "\n".join(f"  | {line}" for line in (logged or said)[-12:])
             raise CourseError(f"nbgrader {' '.join(given)} failed, in {self.root}. The last it said:\n{last}")
         return said
 

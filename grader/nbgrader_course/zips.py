@@ -36,6 +36,9 @@ class Extractor(ExtractorPlugin):  # type: ignore[misc]
         finally:
             for path in bad:
                 path.with_suffix(".zip_").rename(path)
+        for path in bad:
+            copied = Path(extracted_path, path.relative_to(archive_path))
+            copied.with_suffix(".zip_").rename(copied)
 
 
 def _is_good(path: Path) -> bool:
