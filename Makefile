@@ -38,7 +38,7 @@ bank: ready ## grade every wrong and every unusual right submission in solutions
 	@WHOLE_BANK=1 $(BIN)/python -m pytest -s tests/test_bank.py $(ARGS)
 
 classes: ready ## class runs and hostile submissions, in the real sandbox (minutes, on a machine of one's own)
-	@CLASSES=1 $(BIN)/python -m pytest tests/test_class_run.py tests/test_attacks.py $(ARGS)
+	@CLASSES=1 $(BIN)/python -m pytest tests/test_class_run.py tests/test_attacks.py tests/test_nbgrader_class.py $(ARGS)
 
 lint: ready ## ruff (rules and format) and mypy
 	@$(BIN)/python -m ruff check

@@ -1,73 +1,30 @@
-"""An nbgrader course from release to feedback: nbgrader's real commands, one tiny assignment, all kinds of students."""
+"""An nbgrader course's release, and what a student has of it: nbgrader's real commands on one tiny assignment."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import os
 import shutil
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import course as tiny
 import nbformat
 import pytest
-
-pytest.importorskip("nbgrader")
-
-from nbgrader.api import Gradebook
+from nbcourse import HALF, NAME, Place, notebook
+from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import determine_grade
+from traitlets import Any as AnyTrait
+from traitlets.config import Configurable
 
-NAME = "multiples"
-BWRAP = shutil.which("bwrap") is not None
-HALF = tiny.RIGHT.replace("x + x + x", "x + x")
-FULL, PARTIAL = 10.0, 4.0
+from grader.nbgrader_course.autograde import Reader
+from grader.nbgrader_course.cells import answer
+from grader.nbgrader_course.source import parts
+from grader.nbgrader_course.zips import Collector
+from grader.result import CheckDetail, Result, Summary, TestResult
+from grader.stubs import BEGIN, cut
 
-
-@dataclass(frozen=True)
-class Place:
-    """A project with the tiny assignment, and nbgrader's course in it."""
-
-    root: Path
-
-    @property
-    def course(self) -> Path:
-        return self.root / "course"
-
-    def grader(self, *arguments: object) -> str:
-        done = tiny.run(self.root, *arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def nbgrader(self, *arguments: str, where: Path | None = None, home: Path | None = None) -> str:
-        environment = tiny.environment(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-        if home is not None:
-            environment |= {"HOME": str(home), "JUPYTER_DATA_DIR": str(home / "data")}
-        done = subprocess.run(
-            [sys.executable, "-m", "nbgrader", *arguments],
-            cwd=where or self.course,
-            env=environment,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=600,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def scores(self) -> dict[str, float]:
-        """By student, as the gradebook has them."""
-        with Gradebook(f"sqlite:///{self.course}/gradebook.db") as gradebook:
-            return {each.student.id: float(each.score) for each in gradebook.assignment_submissions(NAME)}
-
-    def feedback(self, student: str) -> str:
-        return (self.course / "feedback" / student / NAME / f"{NAME}.html").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +32,6 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Place:
     place = Place(tiny.make(tmp_path_factory.mktemp("released") / "project"))
     place.grader("release", NAME)
     return place
-
-
-def notebook(code: str, folder: Path) -> dict[str, Any]:
-    """The released notebook, its solution cells filled from ``code``: a function each, as in the tiny assignment."""
-    found = json.loads((folder / f"{NAME}.ipynb").read_text(encoding="utf-8"))
-    functions = [part for part in code.split("\n\n\n") if part.strip()]
-    cells = [cell for cell in found["cells"] if cell["metadata"].get("nbgrader", {}).get("solution")]
-    for cell, function in zip(cells, functions, strict=True):
-        cell["source"] = function.strip()
-    return found
 
 
 # Release
@@ -186,7 +133,6 @@ def test_a_grade_cell_in_a_kernel(fetched: Path, where: str) -> None:
 
 
 def test_nbgrader_validate(released: Place, fetched: Path) -> None:
-    assert "VALIDATION FAILED ON 2 CELL" in released.nbgrader("validate", f"{NAME}.ipynb", where=fetched)
     (fetched / f"{NAME}.ipynb").write_text(json.dumps(notebook(tiny.RIGHT, fetched)))
     assert "Success!" in released.nbgrader("validate", f"{NAME}.ipynb", where=fetched)
 
@@ -203,162 +149,54 @@ def test_grader_check_in_a_fetched_folder(fetched: Path, where: str) -> None:
     assert "6 more points" in done.stdout
 
 
-# A class
+# Parts
 
 
-def hang(code: str) -> str:
-    return f"{code}\nwhile True:\n    pass\n"
+@pytest.mark.parametrize("name", [path.name for path in sorted((ROOT / "solutions").iterdir()) if path.is_dir()])
+def test_the_cells_of_a_solution_are_its_lines_and_each_can_be_cut(name: str) -> None:
+    text = (ROOT / "solutions" / name / f"{name}.py").read_text(encoding="utf-8")
+    cells = parts(text)
+    assert [line for cell in cells for line in cell.splitlines() if line] == [
+        line for line in text.splitlines() if line
+    ]
+    for cell in cells:
+        compile(cut(cell) if BEGIN in cell else cell, name, "exec")
 
 
-@pytest.fixture(scope="module")
-def graded(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """A class that handed in by the exchange or by zip, autograded, with feedback."""
-    if not BWRAP:
-        pytest.skip("no bubblewrap")
-    place = Place(tiny.make(tmp_path_factory.mktemp("graded") / "project"))
-    toml = place.root / "assignments" / NAME / "assignment.toml"
-    toml.write_text(toml.read_text().replace("import_seconds = 30", "import_seconds = 4"))
-    place.grader("release", NAME)
-    release = place.course / "release" / NAME
-    archive = place.course / "downloaded" / NAME / "archive"
-    archive.mkdir(parents=True)
-
-    def by_zip(student: str, **files: bytes) -> None:
-        with zipfile.ZipFile(archive / f"{student}.zip", "w") as made:
-            for name, content in files.items():
-                made.writestr(f"{NAME}/{name.replace('__', '.')}", content)
-
-    def cells(code: str, **changes: Any) -> bytes:
-        return json.dumps(notebook(code, release) | changes).encode()
-
-    stub = (release / f"{NAME}.py").read_bytes()
-    py, ipynb = f"{NAME}__py", f"{NAME}__ipynb"
-    by_zip("in_file", **{py: tiny.RIGHT.encode(), ipynb: (release / f"{NAME}.ipynb").read_bytes()})
-    by_zip("in_notebook", **{py: stub, ipynb: cells(tiny.RIGHT)})
-    by_zip("partly", **{py: stub, ipynb: cells(HALF)})
-    by_zip("untouched", **{py: stub, ipynb: (release / f"{NAME}.ipynb").read_bytes()})
-    by_zip("hangs", **{ipynb: cells(hang(tiny.RIGHT.rstrip()))})
-    by_zip("exits", **{ipynb: cells(tiny.RIGHT + "import os\nos._exit(0)\n")})
-    by_zip("corrupt", **{ipynb: b'{"cells": [{"cell_type": "code", "sour'})
-    (archive / "no_notebook").mkdir()
-    (archive / "no_notebook" / f"{NAME}.py").write_text(tiny.RIGHT)
-    (archive / f"flat_{NAME}.py").write_text(HALF)
-    found = notebook(tiny.RIGHT, release)
-    found["cells"] = [cell for cell in found["cells"] if "nbgrader" not in cell["metadata"]]
-    found["cells"].append({"cell_type": "code", "metadata": {}, "source": tiny.RIGHT, "outputs": [], "id": "mine"})
-    by_zip("no_cells", **{ipynb: json.dumps(found).encode()})
-    found = notebook(HALF, release)
-    for cell in found["cells"]:
-        if cell["metadata"].get("nbgrader", {}).get("grade"):
-            cell["source"] = "1000000.0"
-            cell["metadata"]["nbgrader"] |= {"points": 1000, "schema_version": 1, "locked": False}
-    by_zip("edited", **{ipynb: json.dumps(found).encode()})
-    (archive / "damaged.zip").write_bytes(b"PK\x03\x04 and no more")
-    place.grader("collect", NAME, "--zip")
-    place.grader("autograde", NAME)
-    place.nbgrader("generate_feedback", NAME)
-    place.nbgrader("release_feedback", NAME)
-    return place
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe", b"[]", b'{"cells": 1}', b'{"cells": [{"cell_type": 5}], "nbformat": 4}']
+)
+def test_any_notebook_can_be_read(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.ipynb").write_bytes(content)
+    text, _ = Reader().from_filename(str(tmp_path / "a.ipynb"))
+    nbformat.validate(nbformat.reads(text, 4))
 
 
-EXPECTED = {
-    "in_file": FULL,
-    "in_notebook": FULL,
-    "partly": PARTIAL,
-    "untouched": 0.0,
-    "hangs": 0.0,
-    "exits": 0.0,
-    "corrupt": 0.0,
-    "no_notebook": FULL,
-    "flat": PARTIAL,
-    "no_cells": FULL,
-    "edited": PARTIAL,
-    "damaged": 0.0,
-}
+def test_a_grade_is_within_its_bounds() -> None:
+    detail = CheckDetail("f", "passed")
+    test = TestResult("F", 7, 5, "passed", "", detail)
+    found = answer(Result(7, 0.1, [test], Summary("a", "A", "a.py", "passed", 5)))
+    assert found.checks["f"].points == 5.0
+    assert type(found.checks["f"].points) is float
 
 
-def test_everyone_has_the_grade_of_the_class_run(graded: Place) -> None:
-    assert graded.scores() == EXPECTED
-    with (graded.course / "class_run" / NAME / "grades.csv").open(encoding="utf-8-sig") as file:
-        assert {row["student"]: float(row["score"]) for row in csv.DictReader(file)} == EXPECTED
+@pytest.mark.parametrize(
+    ("path", "student", "file"),
+    [
+        ("alice/multiples/multiples.py", "alice", "multiples.py"),
+        ("alice_multiples.py", "alice", "multiples.py"),
+        ("alice.py", "alice", "alice.py"),
+        ("alice/grading_kit/__init__.py", None, None),
+        ("alice/.ipynb_checkpoints/multiples.ipynb", None, None),
+    ],
+)
+def test_whose_a_file_is(path: str, student: str | None, file: str | None) -> None:
+    collector = Collector(parent=SimpleParent(coursedir=CourseDirectory(assignment_id=NAME)))
+    found = collector.collect(f"/course/downloaded/{NAME}/extracted/{path}")
+    assert found == (None if student is None else {"student_id": student, "file_id": file})
 
 
-def test_everyone_has_feedback_and_nothing_hidden_is_in_it(graded: Place) -> None:
-    for student in EXPECTED:
-        page = graded.feedback(student)
-        assert "triple gives three times its argument" in page or "What happened" in page, student
-        assert "reference.triple" not in page
-        assert "triple is wrong." not in page  # the hidden check's own words
-    assert "did not finish within 4 s" in graded.feedback("hangs")
-    assert "ended the Python process" in graded.feedback("exits")
-    assert "could not be read" in graded.feedback("corrupt")
-    assert "Thrice." in graded.feedback("partly")
-    assert len(list((graded.course / "exchange" / "course" / "feedback").glob("*.html"))) == len(EXPECTED)
+class SimpleParent(Configurable):
+    """Stands for the application that has the plug-in."""
 
-
-def test_the_students_files_stay(graded: Place) -> None:
-    assert (graded.course / "autograded" / "in_file" / NAME / f"{NAME}.py").read_text() == tiny.RIGHT
-    assert not (graded.course / "autograded" / "in_file" / NAME / "grading_kit" / "requirements.txt").exists()
-
-
-def test_manual_grades_stay_when_graded_again(graded: Place) -> None:
-    with Gradebook(f"sqlite:///{graded.course}/gradebook.db") as gradebook:
-        grade = gradebook.find_grade("double", NAME, NAME, "untouched")
-        grade.manual_score = 1.5
-        gradebook.find_comment("solution_2", NAME, NAME, "untouched").manual_comment = "Well begun."
-        gradebook.db.commit()
-    said = graded.grader("autograde", NAME)
-    assert "Traceback" not in said
-    assert graded.scores() == EXPECTED | {"untouched": 1.5}
-    with Gradebook(f"sqlite:///{graded.course}/gradebook.db") as gradebook:
-        assert gradebook.find_comment("solution_2", NAME, NAME, "untouched").comment == "Well begun."
-
-
-def test_stock_execute_gives_honest_submissions_the_same(graded: Place, tmp_path: Path) -> None:
-    stock = Place(Path(shutil.copytree(graded.root, tmp_path / "project")))
-    settings = stock.course / "nbgrader_config.py"
-    text = settings.read_text().replace(str(graded.root), str(stock.root))
-    settings.write_text(
-        f"{text}\nfrom nbgrader.converters import Autograde\n"
-        'c.Autograde.autograde_preprocessors = Autograde.class_traits()["autograde_preprocessors"].default()\n'
-    )
-    for student in EXPECTED.keys() - {"in_notebook", "partly", "flat"}:
-        shutil.rmtree(stock.course / "submitted" / student)
-    stock.nbgrader("autograde", NAME, "--force")
-    scores = stock.scores()
-    assert {student: scores[student] for student in ("in_notebook", "partly", "flat")} == {
-        "in_notebook": FULL,
-        "partly": PARTIAL,
-        "flat": PARTIAL,
-    }
-
-
-def test_fetch_submit_and_collect(graded: Place, tmp_path: Path) -> None:
-    settings = (graded.course / "nbgrader_config.py").read_text()
-    student = tmp_path / "student"
-    student.mkdir()
-    lines = [line for line in settings.splitlines() if "course_id" in line or "Exchange.root" in line]
-    (student / "nbgrader_config.py").write_text("\n".join(["c = get_config()", *lines]))
-    graded.nbgrader("fetch_assignment", NAME, where=student, home=student)
-    (student / NAME / f"{NAME}.py").write_text(tiny.RIGHT)
-    graded.nbgrader("submit", NAME, "--student=exchanged", where=student, home=student)
-    graded.grader("collect", NAME)
-    handed_in = graded.course / "submitted" / "exchanged" / NAME
-    assert {path.name for path in handed_in.iterdir()} >= {f"{NAME}.py", "timestamp.txt", "submission_secret.txt"}
-    assert not (handed_in / "grading_kit").exists()
-    graded.grader("autograde", NAME, "--student", "exchanged")
-    assert graded.scores()["exchanged"] == FULL
-    graded.nbgrader("generate_feedback", NAME, "--student=exchanged")
-    graded.nbgrader("release_feedback", NAME, "--student=exchanged")
-    graded.nbgrader("fetch_feedback", NAME, "--student=exchanged", where=student, home=student)
-    pages = list((student / NAME / "feedback").rglob("*.html"))
-    assert len(pages) == 1
-    assert "triple gives three times its argument" in pages[0].read_text()
-
-
-def test_export(graded: Place) -> None:
-    graded.nbgrader("export")
-    rows = list(csv.DictReader(io.StringIO((graded.course / "grades.csv").read_text())))
-    assert {row["student_id"]: float(row["max_score"]) for row in rows} == dict.fromkeys(
-        {row["student_id"] for row in rows}, 10.0
-    )
+    coursedir = AnyTrait()
