@@ -10,7 +10,9 @@ import pytest
 
 collect_ignore_glob = ["attacks/*"]  # hostile: imported by a sandboxed worker only
 # Minutes each, and hard on the machine: `make classes` runs them.
-collect_ignore = [] if os.environ.get("CLASSES") == "1" else ["test_attacks.py", "test_class_run.py", "test_nbgrader_class.py"]
+collect_ignore = (
+    [] if os.environ.get("CLASSES") == "1" else ["test_attacks.py", "test_class_run.py", "test_nbgrader_class.py"]
+)
 GOLDEN = Path(__file__).parent / "golden"
 
 
