@@ -12,6 +12,7 @@ import course as tiny
 import nbformat
 import pytest
 from nbcourse import HALF, NAME, Place, notebook
+from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import determine_grade
 from traitlets import Any as AnyTrait
@@ -30,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.fixture(scope="module")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Place:
     place = Place(tiny.make(tmp_path_factory.mktemp("released") / "project"))
-    place.grader("release", NAME)
+    place.grader("release", NAME, "--db", f"sqlite:///{place.root}/elsewhere.sqlite")
     return place
 
 
@@ -68,6 +69,12 @@ def test_one_grade_cell_for_each_check_with_its_points(released: Place) -> None:
     about = [cell.metadata.nbgrader for cell in found.cells if "nbgrader" in cell.metadata]
     assert {each.grade_id: each.points for each in about if each.grade} == {"double": 2, "double_float": 2, "triple": 6}
     assert [each.grade_id for each in about if each.solution] == ["solution_2", "solution_3"]
+
+
+def test_the_gradebook_is_where_it_was_asked_for(released: Place) -> None:
+    with Gradebook(f"sqlite:///{released.root}/elsewhere.sqlite") as gradebook:
+        assert gradebook.find_assignment(NAME).max_score == 10
+    assert not (released.course / "gradebook.db").exists()
 
 
 def test_a_course_is_set_up_once(released: Place) -> None:

@@ -32,6 +32,11 @@ def collect(chosen: Assignment, course: Course, *, zipped: bool, force: bool = F
             raise CourseError(
                 f"There is nothing in {archive}. Put there what was handed in, as alice.zip or in a folder named alice."
             )
+        extracted = archive.with_name("extracted")
+        if not force and extracted.is_dir() and any(extracted.iterdir()):
+            raise CourseError(
+                f"{archive} was collected before. To collect it again, in place of that: --force (FORCE=1)."
+            )
         course.run("zip_collect", chosen.name, *(["--force"] if force else []))
     else:
         course.run("collect", chosen.name, "--update", *(f"--CourseDirectory.ignore={name}" for name in _IGNORED))

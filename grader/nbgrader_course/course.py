@@ -80,7 +80,7 @@ class Course:
         Raises:
             CourseError: it failed; with the last of what it said.
         """
-        given = [command, *arguments, *([f"--db={self.db}"] if self.db else [])]
+        given = [command, *arguments, *([f"--CourseDirectory.db_url={self.db}"] if self.db else [])]
         beside = str(Path(sys.executable).parent)  # nbgrader starts alembic by its name
         environment = {**os.environ, "PATH": os.pathsep.join([beside, os.environ.get("PATH", os.defpath)])}
         said: list[str] = []
