@@ -10,14 +10,14 @@ endif
 READY = if [ -x $(BIN)/python ]; then $(BIN)/python -I -S grader/bootstrap.py --quiet; \
 	else $(PYTHON) grader/bootstrap.py --quiet; fi
 
-.PHONY: help setup check grade test bank lint format stubs train lock bench clean ready
+.PHONY: help setup check grade test bank lint format stubs release collect autograde train lock bench clean ready
 .DEFAULT_GOAL := help
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 # $${A:+...}: make hands the variables on to the shell, which keeps spaces in paths together.
-export A SUBMISSION SUBMISSIONS OUT DATA EXACT JSON RESUME ARGS
+export A SUBMISSION SUBMISSIONS OUT DATA EXACT JSON RESUME ARGS COURSE DB EXCHANGE FORCE ZIP
 
 check: ready ## grade: A=vgg16 (default: all) SUBMISSION=folder DATA=path EXACT=1 JSON=file
 	@$(BIN)/grader check $(A) $${SUBMISSION:+--submission "$$SUBMISSION"} $${DATA:+--data "$$DATA"} \
@@ -49,13 +49,26 @@ format: ready ## let ruff mend and format the code
 stubs: ready ## cut the students' stubs from the solutions
 	@$(BIN)/grader stubs
 
+release: ready ## hand out through nbgrader: A=resnet50 COURSE=folder DB=url EXCHANGE=folder FORCE=1
+	@[ -n "$$A" ] || { echo "Which one? make release A=resnet50" >&2; exit 2; }
+	@$(BIN)/grader release "$$A" --course "$${COURSE:-course}" --db "$$DB" $${EXCHANGE:+--exchange "$$EXCHANGE"} \
+		$${FORCE:+--force}
+
+collect: ready ## collect what was handed in: A=resnet50 COURSE=folder DB=url ZIP=1 FORCE=1
+	@[ -n "$$A" ] || { echo "Which one? make collect A=resnet50" >&2; exit 2; }
+	@$(BIN)/grader collect "$$A" --course "$${COURSE:-course}" --db "$$DB" $${ZIP:+--zip} $${FORCE:+--force}
+
+autograde: ready ## grade into nbgrader's gradebook: A=resnet50 COURSE=folder DB=url
+	@[ -n "$$A" ] || { echo "Which one? make autograde A=resnet50" >&2; exit 2; }
+	@$(BIN)/grader autograde "$$A" --course "$${COURSE:-course}" --db "$$DB"
+
 train: ready ## train a reference checkpoint: A=vgg16 DATA=path RESUME=1
 	@[ -n "$$A" ] || { echo "Which one? make train A=vgg16" >&2; exit 2; }
 	@$(BIN)/grader train "$$A" $${DATA:+--data "$$DATA"} $${RESUME:+--resume}
 
 lock: ready ## renew requirements.txt: the newest versions that pyproject.toml allows, for every platform, with hashes
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
-		--python-version 3.11 --extra dev --extra cluster --output-file requirements.txt pyproject.toml
+		--python-version 3.11 --extra dev --extra cluster --extra nbgrader --output-file requirements.txt pyproject.toml
 
 bench: ready ## run the benchmarks
 	@for script in benchmarks/*.py; do $(BIN)/python "$$script" || exit; done

@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+KIT = "grading_kit"  # in a released copy of one assignment (`grader release`): all that is not for students to edit
 Positive = Annotated[float, Meta(gt=0, le=1_000_000)]  # bounded: TOML knows inf
 
 
@@ -59,6 +60,12 @@ class Assignment:
     secret: Path | None
 
     @property
+    def workplace(self) -> Path:
+        """Where a student edits its files: ``folder``; in a released copy, the folder around the kit."""
+        root = self.folder.parent.parent
+        return root.parent if root.name == KIT else self.folder
+
+    @property
     def check_folders(self) -> list[Path]:
         """Where its checks are: the public ones, then the hidden ones if they are here."""
         folders = [self.folder / "checks"]
@@ -82,13 +89,16 @@ class Assignment:
 def find_root(start: Path | None = None) -> Path:
     """The folder that holds assignments/: ``start`` (the current folder) or above it, else the one grader lives in.
 
+    In a released copy of one assignment that is its grading_kit/.
+
     Raises:
         AssignmentError: there is none.
     """
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents, Path(__file__).resolve().parent.parent):
-        if (folder / "assignments").is_dir():
-            return folder
+        for root in (folder / KIT, folder):
+            if (root / "assignments").is_dir():
+                return root
     raise AssignmentError(f"No folder named assignments in {here} or above it. Run this from the project's folder.")
 
 

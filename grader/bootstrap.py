@@ -7,6 +7,11 @@
 3. `uv pip install --require-hashes -r requirements.txt`, then the project itself, editable;
 4. .venv/.ready, the stamp: a hash of all that the environment was made from. While it fits, nothing is to be done.
 
+In a released copy of one assignment (`grader release`) this file lies in its grading_kit/, beside the grader's wheel,
+which is installed instead of the project. There .venv is in the user's cache folder, one for all copies with the same
+wheel: nbgrader refuses to submit a folder of more than 100 MB. `--run` and what follows is then run with it, as in
+`python3 grading_kit/bootstrap.py --quiet --run grader check`.
+
 `make setup` on an instructor's copy also installs bubblewrap, the sandbox of class runs, where apt can.
 
 Until step 4 there is .venv/.unfinished instead. A run that finds it (someone pressed Ctrl-C, the disk was full)
@@ -43,8 +48,14 @@ class SetupError(Exception):
 
 
 def main(arguments: list[str]) -> int:
-    """Make .venv if it is not ready; `--quiet` says nothing if it is. 0: ready, 2: it could not be made."""
-    root = Path(__file__).resolve().parent.parent
+    """Make .venv if it is not ready; `--quiet` says nothing if it is. 0: ready, 2: it could not be made.
+
+    With `--run MODULE ...` it goes on as that module.
+    """
+    here = Path(__file__).resolve().parent
+    root = here if wheel(here) else here.parent
+    at = arguments.index("--run") if "--run" in arguments else len(arguments)
+    arguments, command = arguments[:at], arguments[at + 1 :]
     try:
         if not is_ready(root):
             set_up(root)
@@ -61,12 +72,37 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         say("\nStopped. The next run makes .venv anew; what was downloaded is kept.")
         return 130
-    return 0
+    return run(root, command) if command else 0
+
+
+def run(root: Path, command: list[str]) -> int:
+    """Run a module by the Python of .venv, on POSIX in place of this process."""
+    python = str(interpreter(environment(root)))
+    if os.name == "posix":
+        os.execv(python, [python, "-P", "-m", *command])
+    import subprocess
+
+    return subprocess.call([python, "-P", "-m", *command])
+
+
+def wheel(root: Path) -> "Path | None":
+    """The wheel of the grader in a released copy's grading_kit/; None in the project."""
+    return next(iter(sorted(root.glob("torch_grader-*.whl"))), None)
+
+
+def environment(root: Path) -> Path:
+    """Where .venv is: in the project; of a released copy, in the user's cache folder."""
+    built = wheel(root)
+    if built is None:
+        return root / ".venv"
+    digest = hashlib.sha256(built.read_bytes() + (root / "requirements.txt").read_bytes()).hexdigest()
+    cache = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "torch-grader" / digest[:16] / ".venv"
 
 
 def is_ready(root: Path) -> bool:
     """Whether .venv was finished, in this place, from requirements.txt and pyproject.toml as they are now."""
-    venv, expected = root / ".venv", stamp(root)
+    venv, expected = environment(root), stamp(root)
     try:
         if (venv / ".ready").read_bytes() != expected:
             return False
@@ -79,13 +115,14 @@ def is_ready(root: Path) -> bool:
 
 def stamp(root: Path) -> bytes:
     """One line: a hash of what the environment is made from, and where it is (scripts in it name that place)."""
-    digest = hashlib.sha256(f"{VERSION} {base_version(root / '.venv')}".encode())
-    for name in ("requirements.txt", "pyproject.toml"):
+    venv, built = environment(root), wheel(root)
+    digest = hashlib.sha256(f"{VERSION} {base_version(venv)}".encode())
+    for name in ("requirements.txt", built.name if built else "pyproject.toml"):
         try:
             digest.update(hashlib.sha256((root / name).read_bytes()).digest())
         except FileNotFoundError:
             raise SetupError(f"{name} is missing: is {root} a whole copy of the project?") from None
-    return digest.hexdigest().encode() + b" " + os.fsencode(root)
+    return digest.hexdigest().encode() + b" " + os.fsencode(venv.parent)
 
 
 def base_version(venv: Path) -> tuple[int, ...]:
@@ -110,7 +147,7 @@ def set_up(root: Path) -> None:
     """Steps 1 to 4, unless another run does them while this one waits for the lock."""
     import time
 
-    venv, started = root / ".venv", time.monotonic()
+    venv, started = environment(root), time.monotonic()
     unfinished, ready = venv / ".unfinished", venv / ".ready"
     with locked(venv) as lock:
         if is_ready(root):
@@ -118,7 +155,7 @@ def set_up(root: Path) -> None:
             return
         new = not is_usable(root)
         if new:
-            say(f"Setting up .venv in {root} (once; {DISK} of disk, a minute or two, longer on a slow line) ...")
+            say(f"Setting up .venv in {venv.parent} (once; {DISK} of disk, a minute or two, longer on a slow line) ...")
             clear(venv)
         else:
             say("Bringing .venv up to date ...")
@@ -133,7 +170,9 @@ def set_up(root: Path) -> None:
         pinned = ["--only-binary", ":all:", "--require-hashes", "-r", "requirements.txt"]
         tools.run([*install, "--compile-bytecode", *pinned])
         # Built by the setuptools just installed, so nothing comes in that has no hash.
-        tools.run([*install, "--no-deps", "--no-build-isolation", "--editable", "."])
+        built = wheel(root)
+        what = [str(built)] if built else ["--no-build-isolation", "--editable", "."]
+        tools.run([*install, "--no-deps", *what])
         unfinished.write_bytes(stamp(root))
         unfinished.replace(ready)
         say(f".venv is ready, after {time.monotonic() - started:.0f} s.")
@@ -176,11 +215,11 @@ def is_usable(root: Path) -> bool:
     """Whether .venv can be built upon: its Python runs, it was made in this place, and no run broke off in it."""
     import subprocess
 
-    venv = root / ".venv"
+    venv = environment(root)
     if (venv / ".unfinished").exists() or base_version(venv) < (3, 11):
         return False
     try:
-        if not (venv / ".ready").read_bytes().endswith(b" " + os.fsencode(root)):
+        if not (venv / ".ready").read_bytes().endswith(b" " + os.fsencode(venv.parent)):
             return False
     except FileNotFoundError:
         pass  # not made by this program: perhaps by an editor, or by `uv venv`
@@ -208,7 +247,7 @@ class Tools:
 
     def __init__(self, root: Path, lock: int) -> None:
         self.root = root
-        self.venv = root / ".venv"
+        self.venv = environment(root)
         self.lock = lock
         self.python: str = getattr(sys, "_base_executable", sys.executable)  # this run may be by .venv's own Python
         # These would send the packages elsewhere, or ask for a hash of the project itself.
@@ -368,7 +407,7 @@ def locked(venv: Path) -> Iterator[int]:
     """Hold .venv for this run alone; waits for another run to finish. Gives the lock's file descriptor."""
     import time
 
-    venv.mkdir(exist_ok=True)
+    venv.mkdir(parents=True, exist_ok=True)
     with (venv / LOCK).open("w") as file:
         if not try_lock(file.fileno()):
             say("Another run is setting up .venv. Waiting for it ...")

@@ -43,13 +43,13 @@ class Submission:
 def read(assignment: Assignment, path: Path | None = None) -> Submission:
     """Read the submission at ``path``: a folder with the assignment's files, or its (only) file under any name.
 
-    Without ``path`` it is the assignment's own folder, where students edit the stub.
+    Without ``path`` it is where students edit the stub: the assignment's own folder, or its released copy.
 
     Raises:
         SubmissionError: a file is missing, empty, too large, or cannot be read.
     """
     wanted = assignment.settings.files
-    where = assignment.folder if path is None else path.expanduser()
+    where = assignment.workplace if path is None else path.expanduser()
     if not where.exists():
         raise SubmissionError(f"There is no {where}. Give the file {wanted[0]} or the folder it is in.")
     if where.is_dir():

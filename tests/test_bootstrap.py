@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -297,3 +298,27 @@ def test_no_file_of_the_environment_names_a_download_host() -> None:
     root = SOURCE.parent.parent
     for path in (root / "requirements.txt", root / "pyproject.toml", SOURCE, root / "Makefile"):
         assert "://" not in path.read_text(encoding="utf-8"), path
+
+
+def test_a_released_copy_has_its_environment_in_the_cache_and_runs_in_it(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kit = tmp_path / "copy" / "grading_kit"
+    kit.mkdir(parents=True)
+    shutil.copy(SOURCE, kit / "bootstrap.py")
+    (kit / "requirements.txt").write_text("")
+    with zipfile.ZipFile(kit / "torch_grader-1-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("tiny.py", "import sys; print('ran', *sys.argv[1:]); sys.exit(3)")
+        wheel.writestr("torch_grader-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: torch-grader\nVersion: 1\n")
+        wheel.writestr(
+            "torch_grader-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr("torch_grader-1.dist-info/RECORD", "".join(f"{name},,\n" for name in wheel.namelist()))
+    project.script = kit / "bootstrap.py"
+    status, output = project.run("--quiet", "--run", "tiny", "--quiet", XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert (status, output.splitlines()[-1]) == (3, "ran --quiet"), output
+    assert [path.name for path in (tmp_path / "copy").iterdir()] == ["grading_kit"]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert bootstrap.is_ready(kit)
+    assert bootstrap.environment(kit).is_relative_to(tmp_path / "cache" / "torch-grader")
+    assert project.run("--quiet", "--run", "tiny", XDG_CACHE_HOME=str(tmp_path / "cache")) == (3, "ran\n")

@@ -1174,4 +1174,4 @@ def test_the_order_of_the_file_system_does_not_matter(
 
 
 def test_the_public_names() -> None:
-    assert sorted(intake.__all__) == ["Handin", "IntakeError", "collect"]
+    assert sorted(intake.__all__) == ["Handin", "IntakeError", "collect", "collect_named"]

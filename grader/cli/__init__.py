@@ -1,4 +1,5 @@
-"""The command line: ``grader check``, ``grade``, ``show``, ``regrade``, ``stubs``, ``train``.
+"""The command line: ``grader check``, ``grade``, ``show``, ``regrade``, ``stubs``, ``release``,
+``collect``, ``autograde``, ``train``.
 
 One module for each command, which `app` puts together here; what they share is in `common`, `assignments`, `progress`
 and `json_option`.
@@ -15,7 +16,7 @@ from typing import Annotated
 import typer
 
 from grader import __version__
-from grader.cli import check, grade, show, stubs, train
+from grader.cli import check, course, grade, show, stubs, train
 from grader.cli.json_option import with_json_target
 
 app = typer.Typer(
@@ -54,4 +55,7 @@ app.command("grade")(grade.grade)
 app.command("show")(show.show)
 app.command("regrade")(grade.regrade)
 app.command("stubs")(stubs.cut)
+app.command("release")(course.release)
+app.command("collect")(course.collect)
+app.command("autograde")(course.autograde)
 app.command("train")(train.train)

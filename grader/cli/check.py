@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ import typer
 from grader import assignment, report, submission
 from grader.assignment import Assignment, AssignmentError
 from grader.cli import assignments, json_option
-from grader.cli.common import NOT_FULL, OK, console, exit_after, explain, say, stoppable
+from grader.cli.common import NOT_FULL, OK, complain, console, exit_after, explain, say, stoppable
 from grader.cli.progress import Progress
 from grader.result import Result
 from grader.submission import Submission, SubmissionError
@@ -112,10 +113,25 @@ def _jobs(
     for name in dict.fromkeys(names):
         try:
             chosen = assignments.load(name, root, timeout)
-            jobs.append((chosen, submission.read(chosen, path)))
+            jobs.append((chosen, _handed_in(chosen, path)))
         except (AssignmentError, SubmissionError) as error:
             worst = max(worst, explain(error))
     return jobs, worst
+
+
+def _handed_in(chosen: Assignment, path: Path | None) -> Submission:
+    """What is at ``path``, or where students work; of a file and its notebook the file, unless it is still the stub."""
+    where = chosen.workplace if path is None else path.expanduser()
+    if not (where / chosen.settings.files[0]).with_suffix(".ipynb").is_file():
+        return submission.read(chosen, path)
+    from grader.intake import collect_named
+
+    (handin,) = collect_named({where.resolve().name: where}, chosen)
+    if handin.submission is None:
+        raise SubmissionError(handin.problem)
+    for note in handin.notes:
+        complain(note)
+    return replace(handin.submission, path=where.resolve().parent / handin.submission.path)
 
 
 def _grade(jobs: list[tuple[Assignment, Submission]], quiet: bool, **options: Any) -> tuple[list[Result], int]:

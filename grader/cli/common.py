@@ -31,6 +31,7 @@ SENTENCES = {
     "grader.class_run.store": ["StoreError"],
     "grader.class_run.executors": ["SchedulerError"],
     "grader.class_run.judging": ["OtherChecksError"],
+    "grader.nbgrader_course": ["CourseError"],
     "grader.training.recipe": ["RecipeError", "TrainingError"],
 }
 

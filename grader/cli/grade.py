@@ -55,6 +55,13 @@ def grade(
     ] = None,
     exact: Annotated[bool, typer.Option("--exact", help="Measure accuracy on every image.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Grade everything anew, also what is unchanged.")] = False,
+    nbgrader: Annotated[
+        bool, typer.Option("--nbgrader", help="The class is nbgrader's: SUBMISSIONS/<student>/<assignment>/.")
+    ] = False,
+    hide: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Also a folder that students' code must not see; may be given again."),
+    ] = None,
 ) -> None:
     """For instructors: grade a whole class.
 
@@ -76,15 +83,19 @@ def grade(
     def work() -> int:
         root = assignment.find_root()
         chosen = assignment.load(name, root)
-        from grader.intake import collect
+        from grader.intake import collect, collect_named
 
-        handins = collect(submissions, chosen)
+        if nbgrader:
+            folders = {path.parent.name: path for path in submissions.expanduser().glob(f"*/{name}") if path.is_dir()}
+            handins = collect_named(folders, chosen)
+        else:
+            handins = collect(submissions, chosen)
         from grader.class_run.run import take_in
         from grader.class_run.store import Store
 
         with Store(out) as store, store.alone():
             _fits(store, name, out)
-            secret = [submissions.expanduser().resolve(), out.expanduser().resolve()]
+            secret = [path.expanduser().resolve() for path in (submissions, out, *(hide or []))]
             store.note(
                 assignment=name,
                 data=str(data.expanduser().resolve()) if data is not None and data.exists() else str(data or ""),

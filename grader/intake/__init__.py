@@ -4,7 +4,7 @@ Nothing that a student hands in stops this, is run, is extracted to disk, or lea
 be used ends as the ``problem`` of that student's hand-in.
 """
 
-from grader.intake.gather import collect
+from grader.intake.gather import collect, collect_named
 from grader.intake.handin import Handin, IntakeError
 
-__all__ = ["Handin", "IntakeError", "collect"]
+__all__ = ["Handin", "IntakeError", "collect", "collect_named"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from grader.intake import canvas, gradescope, names
 from grader.intake.choose import Choice, choose
 from grader.intake.handin import Handin, IntakeError
 from grader.intake.source import NOTEBOOK, PYTHON, Wanted, suffix, wanted
-from grader.intake.tree import Budget, Folder, Leaf, Node, RefusedError, read, reason
+from grader.intake.tree import Budget, Folder, Leaf, Node, RefusedError, on_disk, read, reason
 from grader.intake.wrapping import Root, class_folder
 
 # Beside hand-ins: rosters, grades, what a bulk download adds. Not of a student, unless an LMS's name says so.
@@ -65,6 +65,20 @@ def collect(path: Path, assignment: Assignment) -> list[Handin]:
         _name(students)
         handins = [_handin(student, assignment, files, root.zipped) for student in students]
     return sorted(handins, key=lambda handin: handin.student)
+
+
+def collect_named(folders: Mapping[str, Path], assignment: Assignment) -> list[Handin]:
+    """One hand-in for each student in ``folders`` (name: the folder with all that this student handed in), sorted.
+
+    The names are taken as they are, as those of an nbgrader course, where collecting has already found them out.
+    """
+    files = wanted(assignment)
+    students = []
+    for name, folder in sorted(folders.items()):
+        student = _Student(("name", name), name, {}, name=name)
+        student.attempts[""].nodes = [on_disk(folder, name, name)]
+        students.append(student)
+    return [_handin(student, assignment, files, zipped=0) for student in students]
 
 
 def _students(root: Root, files: Sequence[Wanted]) -> Iterator[_Student]:

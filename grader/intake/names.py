@@ -7,8 +7,10 @@ import unicodedata
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from grader.assignment import KIT
+
 MAX_NAME = 200  # characters; file systems end at 255 bytes
-_JUNK = {"__pycache__", "__macosx", "desktop.ini", "thumbs.db", "site-packages", "node_modules"}
+_JUNK = {KIT, "__pycache__", "__macosx", "desktop.ini", "thumbs.db", "site-packages", "node_modules"}
 # They turn the direction of the text that follows: a file's name could show as another's. U+FEFF is a stray BOM.
 _UNSEEN = set("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 _SUFFIXES = (

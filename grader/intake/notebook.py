@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 
+from grader.assignment import KIT
 from grader.intake.encodings import to_text
 
 # Two lines, so that no line of the student's can be taken for a coding line.
@@ -14,6 +15,8 @@ HEADER = "# The code cells of a notebook. Lines that only a notebook understands
 # Cell magics that run the cell all the same; the cell of any other (%%bash, %%html, %%writefile) is no part of the
 # module.
 _RUNNING = {"time", "timeit", "capture", "prun", "memit"}
+# What a grade cell of ours imports (`grader release`): it asks for a grade and is no part of what is graded.
+_GRADE_CELL = re.compile(rf"(?:\s*#[^\n]*\n)*\s*from {KIT} import grade\s+grade\([^\n]*\s*")
 _NEWLINE = re.compile(r"\r\n?|\n")
 # IPython without %: only what is never valid Python.
 _BARE = re.compile(r"(?:pip|conda|mamba|uv)[ \t]+(?:install|uninstall|list|show|freeze|pip|add)\b(?!\s*[=.(\[,])")
@@ -58,7 +61,7 @@ def to_module(content: bytes) -> bytes:
 
 
 def cells(content: bytes) -> list[str]:
-    """The sources of the notebook's code cells.
+    """The sources of the notebook's code cells, but for those that nbgrader grades by.
 
     Raises:
         NotebookError: it is not JSON, or JSON of something else.
@@ -76,7 +79,16 @@ def cells(content: bytes) -> list[str]:
     if isinstance(document.get("worksheets"), list):  # nbformat 2 and 3
         places += [sheet for sheet in document["worksheets"] if isinstance(sheet, dict)]
     every = [cell for place in places if isinstance(place.get("cells"), list) for cell in place["cells"]]
-    return [_source(cell) for cell in every if isinstance(cell, dict) and cell.get("cell_type") == "code"]
+    code = [cell for cell in every if isinstance(cell, dict) and cell.get("cell_type") == "code"]
+    return [source for cell in code if not _grades(cell, source := _source(cell))]
+
+
+def _grades(cell: dict[str, object], source: str) -> bool:
+    """Whether it is one of nbgrader's "autograder tests", by its metadata or, where these are lost, by its code."""
+    metadata = cell.get("metadata")
+    about = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    marked = isinstance(about, dict) and about.get("grade") is True and about.get("solution") is not True
+    return marked or _GRADE_CELL.fullmatch(source) is not None
 
 
 def _source(cell: dict[str, object]) -> str:

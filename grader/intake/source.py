@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from grader.assignment import Assignment
+from grader.assignment import Assignment, AssignmentError
 from grader.intake import encodings, notebook
 from grader.intake.tree import Budget, Leaf, RefusedError, read
+from grader.stubs import StubError, stubs
 from grader.submission import MAX_FILE
 
 MAX_NOTEBOOK = 16 << 20  # bytes: plots are in it; its code is held to MAX_FILE
@@ -30,11 +32,13 @@ class Wanted:
     Attributes:
         stub: what students were given; None where there is no stub.
         names: the public names that the stub defines at its top level.
+        released: the stub as `grader release` cuts it from the solution, whatever became of the one above.
     """
 
     name: str
     stub: bytes | None
     names: frozenset[str]
+    released: bytes | None = None
 
     @property
     def notebook(self) -> str:
@@ -44,13 +48,16 @@ class Wanted:
 def wanted(assignment: Assignment) -> list[Wanted]:
     """What ``assignment`` asks for, in its own order."""
     found = []
+    released: dict[str, bytes] = {}
+    with contextlib.suppress(AssignmentError, StubError):  # no solution here, or one that nobody has released
+        released = {stub.path.name: stub.content for stub in stubs(assignment)}
     for name in assignment.settings.files:
         try:
             stub = (assignment.folder / name).read_bytes()
         except OSError:
             found.append(Wanted(name, None, frozenset()))
         else:
-            found.append(Wanted(name, stub, frozenset(public_names(stub))))
+            found.append(Wanted(name, stub, frozenset(public_names(stub)), released.get(name)))
     return found
 
 
@@ -105,7 +112,7 @@ class Source:
 
     def is_stub(self, file: Wanted) -> bool:
         """Whether it is what students were given, untouched but for the ends of its lines."""
-        return file.stub is not None and _lines(self.content) == _lines(file.stub)
+        return _lines(self.content) in [_lines(stub) for stub in (file.stub, file.released) if stub is not None]
 
     def rank(self, file: Wanted) -> int:
         """How many of the names it defines that ``file`` has to; 0 for a stub. Without a stub any code has rank 1."""

@@ -1,0 +1,115 @@
+"""Collect what was handed in and have it graded, by nbgrader's own collect, zip_collect and autograde."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_notebook
+
+from grader.assignment import KIT, Assignment
+from grader.nbgrader_course import CourseError
+from grader.nbgrader_course.course import Course
+
+_IGNORED = (".ipynb_checkpoints", "*.pyc", "__pycache__", "feedback", KIT)  # nbgrader's own, and megabytes of ours
+TIMESTAMP, SECRET = "timestamp.txt", "submission_secret.txt"
+
+
+def collect(chosen: Assignment, course: Course, *, zipped: bool, force: bool = False) -> Iterator[str]:
+    """Collect ``chosen`` from the exchange, or ``zipped`` from downloaded/<assignment>/archive/; yields sentences.
+
+    Raises:
+        CourseError: there is no course, nothing to collect, or nbgrader failed.
+    """
+    course.check()
+    if zipped:
+        archive = course.root / "downloaded" / chosen.name / "archive"
+        if not archive.is_dir() or not any(archive.iterdir()):
+            raise CourseError(
+                f"There is nothing in {archive}. Put there what was handed in, as alice.zip or in a folder named alice."
+            )
+        extracted = archive.with_name("extracted")
+        if not force and extracted.is_dir() and any(extracted.iterdir()):
+            raise CourseError(
+                f"{archive} was collected before. To collect it again, in place of that: --force (FORCE=1)."
+            )
+        course.run("zip_collect", chosen.name, *(["--force"] if force else []))
+    else:
+        course.run("collect", chosen.name, "--update", *(f"--CourseDirectory.ignore={name}" for name in _IGNORED))
+    count = 0
+    for folder in submissions(chosen, course):
+        complete(chosen, folder)
+        count += 1
+    yield f"{count} {'submission is' if count == 1 else 'submissions are'} in {course.root / 'submitted'}."
+
+
+def autograde(
+    chosen: Assignment, course: Course, *, student: str = "", listen: Callable[[str], None] = lambda line: None
+) -> Iterator[str]:
+    """Run nbgrader's autograde over all that was collected, or what ``student`` handed in; yields sentences.
+
+    Always with nbgrader's --force: a submission collected by zip has no timestamp by which nbgrader could tell that it
+    is new, and what costs time, the class run, knows by itself what has changed. Manual grades and comments stay.
+
+    Args:
+        listen: told the lines in which the class run says how far it is, and warnings.
+
+    Raises:
+        CourseError: there is no course, nothing was collected, or nbgrader failed.
+    """
+    course.check()
+    found = submissions(chosen, course)
+    if not found:
+        raise CourseError(
+            f"Nobody's {chosen.name} is in {course.root / 'submitted'}. First: grader collect {chosen.name}"
+        )
+    for folder in found:
+        complete(chosen, folder)
+
+    def hear(line: str) -> None:
+        # Of what nbgrader logs only what a person waits for: how far the class run is, and what it warns of.
+        if said := re.match(r"\[AutogradeApp \| [A-Z]+\] (submission [\d,]+/.*|\d+ unchanged.*|WARNING.*)", line):
+            listen(said[1])
+
+    course.run("autograde", chosen.name, "--force", *([f"--student={student}"] if student else []), listen=hear)
+    count = 1 if student else len(found)
+    yield f"{count} {'submission is' if count == 1 else 'submissions are'} graded. Next: nbgrader generate_feedback."
+
+
+def submissions(chosen: Assignment, course: Course) -> list[Path]:
+    """The folders submitted/<student>/<assignment>/ of the course."""
+    return sorted(path for path in (course.root / "submitted").glob(f"*/{chosen.name}") if path.is_dir())
+
+
+def complete(chosen: Assignment, folder: Path) -> None:
+    """Add what nbgrader needs of one submission to give it a grade and feedback.
+
+    nbgrader skips a submission without a notebook: an empty one takes its place, which gets its grade cells when it is
+    graded. It releases feedback only where there are files with a timestamp and with a secret. When a hand-in by zip
+    came nobody knows, unless the file names tell (`named_regexp`): its timestamp stays empty, which nbgrader takes for
+    "not known" and not for late.
+    """
+    folder.chmod(folder.stat().st_mode | stat.S_IRWXU)
+    for path in sorted(folder.rglob("*")):  # nbgrader follows links and stops at pipes
+        if not stat.S_ISREG(path.lstat().st_mode) and not stat.S_ISDIR(path.lstat().st_mode):
+            path.unlink()
+    notebook = (folder / chosen.settings.files[0]).with_suffix(".ipynb")
+    for path in (notebook, folder / SECRET, folder / TIMESTAMP):
+        if path.is_dir():
+            path.rename(_free(path))
+    if not notebook.exists():
+        nbformat.write(new_notebook(), notebook)
+    if not (folder / SECRET).is_file():
+        (folder / SECRET).write_text(secrets.token_hex(64), encoding="ascii")
+    (folder / TIMESTAMP).touch()
+
+
+def _free(path: Path) -> Path:
+    number = 1
+    while (candidate := path.with_name(f"{path.stem}_{number}")).exists():
+        number += 1
+    return candidate
