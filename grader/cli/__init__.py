@@ -1,4 +1,5 @@
-"""The command line: ``grader check``, ``grade``, ``show``, ``regrade``, ``stubs``, ``train``.
+"""The command line: ``grader check``, ``grade``, ``show``, ``regrade``, ``stubs``, ``train``,
+``audit``.
 
 One module for each command, which `app` puts together here; what they share is in `common`, `assignments`, `progress`
 and `json_option`.
@@ -15,7 +16,7 @@ from typing import Annotated
 import typer
 
 from grader import __version__
-from grader.cli import check, grade, show, stubs, train
+from grader.cli import audit, check, grade, show, stubs, train
 from grader.cli.json_option import with_json_target
 
 app = typer.Typer(
@@ -55,3 +56,4 @@ app.command("show")(show.show)
 app.command("regrade")(grade.regrade)
 app.command("stubs")(stubs.cut)
 app.command("train")(train.train)
+app.command("audit")(audit.audit)

@@ -104,8 +104,8 @@ def grade(
     return _result(assignment, submission, plugin, chosen, found[0].source if found else "", seconds)
 
 
-def validate(assignment: Assignment, workers: Workers) -> None:
-    """Read ``assignment``'s checks as they are now, without running any.
+def validate(assignment: Assignment, workers: Workers) -> list[str]:
+    """Read ``assignment``'s checks as they are now, without running any; returns their names in order.
 
     Raises:
         BrokenCheck: they cannot be read, contradict each other, or do not add up to the assignment's points.
@@ -115,6 +115,7 @@ def validate(assignment: Assignment, workers: Workers) -> None:
     context = Context(assignment, empty, lambda: datasets.digits("test"), 0)
     plugin = run_checks(Session(workers, empty.files), context, collect_only=True)
     _points(assignment, [outcome.spec.points for outcome in plugin.outcomes.values()])
+    return list(plugin.outcomes)
 
 
 def _points(assignment: Assignment, points: list[float]) -> float:

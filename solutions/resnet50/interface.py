@@ -1,7 +1,7 @@
-"""What resnet50 shows from outside: for `grader audit`, which asks whether an edited solution computes something else.
+"""What resnet50 shows from outside, for `grader audit`, which asks whether an edited solution computes something else.
 
-The initial weights are not among it: they are given, and no part of what a student is asked to write. So are the helpers
-conv1x1 and conv3x3, which nobody has to use.
+The initial weights are not among it: they are given, and no part of what a student is asked to write. So are the
+helpers conv1x1 and conv3x3, which nobody has to use.
 """
 
 import torch
