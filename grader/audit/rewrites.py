@@ -36,19 +36,25 @@ def rewritten(source: str, count: int, seed: int) -> list[Rewritten]:
         SyntaxError: ``source`` is not Python.
     """
     draw = random.Random(seed)
-    names = list(REWRITES)
-    chosen: list[Sequence[str]] = [[name] for name in names]
-    chosen += [draw.sample(names, draw.randint(2, 5)) for _ in range(count)]
-    seen = {source}
-    found = []
+    names = [name for name in REWRITES if _text(source, [name]) is not None]
+    chosen = [[name] for name in names]
+    chosen += [draw.sample(names, min(draw.randint(2, 5), len(names))) for _ in range(count)]
+    found: dict[str, Rewritten] = {}
     for each in chosen:
-        tree = ast.parse(source)
-        done = [name for name in each if REWRITES[name](ast.fix_missing_locations(tree))]
-        text = ast.unparse(ast.fix_missing_locations(tree))
-        if len(done) == len(each) and text not in seen and dumped(text) is not None:
-            seen.add(text)
-            found.append(Rewritten(", ".join(done), text))
-    return found
+        text = _text(source, each)
+        if text is not None and text != source:
+            found.setdefault(text, Rewritten(", ".join(each), text))
+    return list(found.values())
+
+
+def _text(source: str, names: Sequence[str]) -> str | None:
+    """``source`` rewritten by all of ``names``; None where one finds nothing to rewrite."""
+    tree = ast.parse(source)
+    for name in names:
+        if not REWRITES[name](ast.fix_missing_locations(tree)):
+            return None
+    text = ast.unparse(ast.fix_missing_locations(tree))
+    return None if dumped(text) is None else text
 
 
 def rename_locals(tree: ast.Module) -> bool:

@@ -13,7 +13,7 @@ import typer
 
 from grader import assignment
 from grader.cli import assignments, json_option
-from grader.cli.common import NOT_FULL, OK, exit_after, say, stoppable
+from grader.cli.common import NOT_FULL, OK, complain, exit_after, say, stoppable
 from grader.cli.progress import Bar
 
 if TYPE_CHECKING:
@@ -75,15 +75,15 @@ def audit(
         target = json_option.target_of(json)
         page = None if html is None else json_option.target_of(str(html), "--html")
         quiet = json == json_option.STDOUT
-        with stoppable(), Bar(sys.stderr.isatty(), say if not quiet else lambda line: None) as bar:
-            bar.announce("Loading torch")
+        audits = []
+        for each in chosen:
+            with stoppable(), Bar(sys.stderr.isatty(), complain) as bar:
+                bar.announce("Loading torch")
+                audits.append(_audit(each, bar, seed, limit, only or kinds, not fast, jobs or os.cpu_count() or 1))
             from grader.audit import report
 
-            audits = []
-            for each in chosen:
-                audits.append(_audit(each, bar, seed, limit, only or kinds, not fast, jobs or os.cpu_count() or 1))
-                if not quiet:
-                    bar.say(report.text(audits[-1]) + "\n")
+            if not quiet:
+                say(report.text(audits[-1]) + "\n")
         if len(audits) > 1 and not quiet:
             say(report.overview(audits))
         if json is not None:
