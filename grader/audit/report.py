@@ -112,6 +112,18 @@ class Audit(msgspec.Struct):
             statistics.median(verdict.seconds for verdict in mutants),
         )
 
+    def document(self) -> dict[str, object]:
+        """For other programs: its fields, and what is made from them."""
+        fields: dict[str, object] = msgspec.to_builtins(self)
+        made: dict[str, object] = {
+            "false_accepts": [f"{verdict.kind} {verdict.name}" for verdict in self.false_accepts],
+            "false_rejects": [f"{verdict.kind} {verdict.name}" for verdict in self.false_rejects],
+            "catches": msgspec.to_builtins(self.catches()),
+            "never_alone": self.never_alone(),
+            "always_together": self.together(),
+        }
+        return made | fields
+
     def _wrong(self) -> list[Verdict]:
         return [verdict for verdict in self.verdicts if verdict.right is False]
 

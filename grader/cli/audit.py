@@ -87,7 +87,8 @@ def audit(
         if len(audits) > 1 and not quiet:
             say(report.overview(audits))
         if json is not None:
-            json_option.write(audits if len(audits) > 1 else audits[0], target)
+            documents = [each.document() for each in audits]
+            json_option.write(documents if len(documents) > 1 else documents[0], target)
         if page is not None:
             json_option.write_bytes(report.html(audits).encode(), page)
         return OK if all(each.is_clean for each in audits) else NOT_FULL
