@@ -44,6 +44,8 @@ class Model(nn.Module):
         ("nn.Dropout() and nn.Linear(8, 4) are the other way round in line 5", "nn.Linear(8, 4), nn.Dropout())"),
         ("8 and 4 are the other way round in line 5", "Linear(4, 8)"),
         ("Dropout became Identity in line 5", "nn.Identity()"),
+        ("Linear is not trained in line 5", "nn.Linear(8, 4).requires_grad_(False)"),
+        ("Sequential became a list in line 5", "self.head = [nn.Dropout(), nn.Linear(8, 4)]"),
         ("Conv2d has bias=False in line 6", "padding=1, bias=False)"),
         ("Dropout has p=0.2 in line 5", "nn.Dropout(p=0.2)"),
         ("super().__init__() left out in line 4", "        pass\n        self.head"),

@@ -60,6 +60,7 @@ SURPLUS: dict[str, tuple[str, ...]] = {
     "AvgPool2d": ("padding=1", "ceil_mode=True"),
     "Dropout": ("p=0.1", "p=0.2", "p=0.8", "inplace=True"),
 }
+WEIGHTED = ("Conv2d", "Linear", "BatchNorm1d", "BatchNorm2d")
 SYMBOLS: dict[type[ast.AST], tuple[str, tuple[str, ...]]] = {
     ast.Add: ("+", ("-", "*")),
     ast.Sub: ("-", ("+",)),
@@ -197,9 +198,14 @@ def arguments(code: Code) -> Edits:
 
 
 def layers(code: Code) -> Edits:
-    """A layer or a function for another."""
+    """A layer or a function for another; a layer that is not trained; a list where layers must be registered."""
     for call in code.calls():
         name = callee(call)
+        if name in WEIGHTED:
+            yield code.change("frozen", call, f"{code.said(call)}.requires_grad_(False)", f"{name} is not trained")
+        if name in ("Sequential", "ModuleList") and call.args:
+            listed = f"[{', '.join(map(code.said, call.args))}]"
+            yield code.change("layer", call, listed, f"{name} became a list")
         for other in LAYERS.get(name, ()):
             head = code.said(call.func).removesuffix(name)
             rest = "" if "(" in other else code.said(call).removeprefix(code.said(call.func))
