@@ -127,7 +127,7 @@ def test_vgg_dropout(student, reference, context):
     silent = (~on).all(1).float().mean().item()
     if silent > 0.15:
         raise CheckFailed(
-            f"In train mode the dropouts silence {silent:.0%} of the images altogether; each signal is to be dropped alone.",
+            f"In train mode the dropouts silence {silent:.0%} of the images altogether; drop each signal by itself.",
             expected="two times nn.Dropout",
         )
 
