@@ -200,11 +200,11 @@ def test_which_check_caught_what() -> None:
             verdict("4", True),
         ],
     )
-    assert [(each.check, each.caught, each.alone) for each in found.catches()] == [
-        ("a", 2, 0),
-        ("b", 2, 0),
-        ("c", 2, 1),
-        ("d", 0, 0),
+    assert [(each.check, each.caught, each.first, each.alone) for each in found.catches()] == [
+        ("a", 2, 2, 0),
+        ("b", 2, 0, 0),
+        ("c", 2, 1, 1),
+        ("d", 0, 0, 0),
     ]
     assert found.never_alone() == ["a", "b", "d"]
     assert found.together() == [["a", "b"]]

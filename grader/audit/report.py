@@ -14,10 +14,11 @@ _HEADINGS = {"variant": "Variants", "mistake": "Mistakes", "rewrite": "Rewrites"
 
 
 class Catches(msgspec.Struct, frozen=True):
-    """One check: how many wrong cases it caught, how many of them no other did."""
+    """One check: how many wrong cases it caught, how many of them before any other, how many no other caught."""
 
     check: str
     caught: int
+    first: int
     alone: int
 
 
@@ -57,13 +58,15 @@ class Audit(msgspec.Struct):
     def catches(self) -> list[Catches]:
         """What each check caught of the wrong cases, in the order of the checks."""
         caught: Counter[str] = Counter()
+        first: Counter[str] = Counter()
         alone: Counter[str] = Counter()
         for verdict in self._wrong():
             caught.update(list(verdict.caught))
+            first.update(list(verdict.caught)[:1])
             if len(verdict.caught) == 1:
                 alone.update(list(verdict.caught))
         extra = [IMPORT] if caught[IMPORT] else []
-        return [Catches(check, caught[check], alone[check]) for check in [*self.checks, *extra]]
+        return [Catches(check, caught[check], first[check], alone[check]) for check in [*self.checks, *extra]]
 
     def never_alone(self) -> list[str]:
         """Checks without which all would be caught all the same: [] where not every check was run."""
@@ -146,10 +149,10 @@ def text(audit: Audit, width: int = 80) -> str:
         for verdict in false:
             lines += fold(f"  {verdict.kind} {verdict.name}: {verdict.what}", width, indent=4)
             lines += fold(f"    {reason(verdict)}", width, indent=6)
-    lines += ["", "Check" + " " * 35 + "caught   alone" if audit.every else "Check" + " " * 35 + "caught first"]
+    lines += ["", f"{'Check':38}{'caught':>8}" + f"{'first':>8}{'alone':>8}" * audit.every]
     for each in audit.catches():
-        alone = f"{each.alone:8,}" if audit.every else ""
-        lines.append(f"{cut(each.check, 38):38}{each.caught:8,}{alone}")
+        more = f"{each.first:8,}{each.alone:8,}" if audit.every else ""
+        lines.append(f"{cut(each.check, 38):38}{each.caught:8,}{more}")
     for each_group in audit.together():
         lines += fold(f"Always together: {', '.join(each_group)}", width, indent=2)
     if audit.never_alone():
@@ -238,9 +241,10 @@ Seed {{ audit.seed }}.
 {% endfor %}
 <h3>Which check caught what</h3>
 <table>
-<tr><th>Check<th class="n">caught<th class="n">alone</tr>
+<tr><th>Check<th class="n">caught<th class="n">first<th class="n">alone</tr>
 {% for each in audit.catches() %}
-<tr><td>{{ each.check }}<td class="n">{{ each.caught }}<td class="n">{{ each.alone if audit.every else "" }}</tr>
+<tr><td>{{ each.check }}<td class="n">{{ each.caught }}<td class="n">{{ each.first }}
+<td class="n">{{ each.alone if audit.every else "" }}</tr>
 {% endfor %}
 </table>
 {% for group in audit.together() %}<p>Always together: {{ group | join(", ") }}</p>
