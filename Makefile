@@ -10,14 +10,14 @@ endif
 READY = if [ -x $(BIN)/python ]; then $(BIN)/python -I -S grader/bootstrap.py --quiet; \
 	else $(PYTHON) grader/bootstrap.py --quiet; fi
 
-.PHONY: help setup check grade test bank lint format stubs release collect autograde train lock bench clean ready
+.PHONY: help setup check grade test bank audit lint format stubs release collect autograde train lock bench clean ready
 .DEFAULT_GOAL := help
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 # $${A:+...}: make hands the variables on to the shell, which keeps spaces in paths together.
-export A SUBMISSION SUBMISSIONS OUT DATA EXACT JSON RESUME ARGS COURSE DB EXCHANGE FORCE ZIP
+export A SUBMISSION SUBMISSIONS OUT DATA EXACT JSON HTML LIMIT SEED RESUME ARGS COURSE DB EXCHANGE FORCE ZIP
 
 check: ready ## grade: A=vgg16 (default: all) SUBMISSION=folder DATA=path EXACT=1 JSON=file
 	@$(BIN)/grader check $(A) $${SUBMISSION:+--submission "$$SUBMISSION"} $${DATA:+--data "$$DATA"} \
@@ -36,6 +36,10 @@ test: ready ## run the project's own tests: ARGS="-k protocol -x" goes to pytest
 
 bank: ready ## grade every wrong and every unusual right submission in solutions/; all verdicts must be right
 	@WHOLE_BANK=1 $(BIN)/python -m pytest -s tests/test_bank.py $(ARGS)
+
+audit: ready ## measure the checks with edits of the solutions, and the bank: A=vgg16 LIMIT=50 SEED=1 JSON=file HTML=file
+	@$(BIN)/grader audit $(A) $${LIMIT:+--limit "$$LIMIT"} $${SEED:+--seed "$$SEED"} $${HTML:+--html "$$HTML"} \
+		$${JSON:+--json} $(if $(filter-out 1,$(JSON)),"$$JSON") $(ARGS)
 
 lint: ready ## ruff (rules and format) and mypy
 	@$(BIN)/python -m ruff check

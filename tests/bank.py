@@ -4,49 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import re
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from grader.audit.bank import catchers
 from grader.result import Result, TestResult
 
 ROOT = Path(__file__).resolve().parent.parent
 LEAST = {"mistakes": 26, "variants": 16}  # how many of each an ordinary test run grades
-# A mistake's file says "Caught by: make_layers": then one of these checks must catch it, whatever others do.
-CATCHERS = {
-    "vgg16": {
-        "make_layers": [
-            "make_layers_shape",
-            "make_layers_state",
-            "make_layers_defaults",
-            "make_layers_function",
-            "make_layers_gradient",
-            "make_layers_calls",
-        ],
-        "classifier": ["vgg_shape", "vgg_state", "vgg_function", "vgg_dropout", "vgg_training"],
-        "forward": ["vgg_shape", "vgg_function", "vgg_dropout", "vgg_training"],
-        "dropout": ["vgg_function", "vgg_dropout", "vgg_training"],
-        "gradient": ["vgg_gradient"],
-        "init": ["vgg_init"],
-        "vgg16": ["vgg16_architecture", "vgg16_function"],
-        "source": ["own_work"],
-    },
-    "resnet50": {
-        "block": ["block_shape", "block_function"],
-        "block_downsample": ["block_downsample_shape", "block_downsample_function"],
-        "layer1": ["layer1_shape", "layer1_function"],
-        "layer2": ["layer2_shape", "layer2_function"],
-        "layer3": ["layer3_shape", "layer3_function"],
-        "layer4": ["layer4_shape", "layer4_function"],
-        "avgpool": ["avgpool"],
-        "fc": ["fc"],
-        "num_classes": ["num_classes"],
-        "whole": ["resnet50_architecture", "resnet50_function", "resnet50_gradient"],
-        "accuracy": ["accuracy"],
-        "source": ["own_work"],
-    },
-}
 _state: dict[str, object] = {}
 
 
@@ -55,16 +21,6 @@ def submissions(name: str, kind: str) -> list[Path]:
     files = sorted((ROOT / "solutions" / name / kind).glob("*.py"))
     least = LEAST[kind]
     return files if os.environ.get("WHOLE_BANK") == "1" else files[:: max(1, len(files) // least)]
-
-
-def catchers(mistake: Path) -> list[str]:
-    """The checks one of which must catch ``mistake`` (solutions/<name>/mistakes/<file>), as the file itself says.
-
-    >>> catchers(ROOT / "solutions" / "vgg16" / "mistakes" / "init_missing.py")
-    ['vgg_init']
-    """
-    (topic,) = re.findall(r"^Caught by: (\w+)$", mistake.read_text(encoding="utf-8"), re.MULTILINE)
-    return CATCHERS[mistake.parent.parent.name][topic]
 
 
 def grade_all(name: str, files: list[Path]) -> dict[Path, Result]:

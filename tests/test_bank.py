@@ -6,8 +6,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from bank import CATCHERS, LEAST, ROOT, catchers, grade_all, submissions
+from bank import LEAST, ROOT, grade_all, submissions
 
+from grader.audit.bank import catchers, topics
 from grader.result import Result
 
 # One process runs these one after the other: each of a bank is graded once, on all cores.
@@ -81,9 +82,10 @@ def test_mistake_is_rejected(file: Path) -> None:
 def test_what_mistakes_name_is_there(name: str) -> None:
     """All of them, graded here or not."""
     checks = [test.extra_data.check for test in graded(name)[ROOT / "solutions" / name / f"{name}.py"].tests]
-    for file in (ROOT / "solutions" / name / "mistakes").glob("*.py"):
+    mistakes = ROOT / "solutions" / name / "mistakes"
+    for file in mistakes.glob("*.py"):
         assert set(catchers(file)) < set(checks), file.name
-    named = {check for wanted in CATCHERS[name].values() for check in wanted}
+    named = {check for wanted in topics(mistakes).values() for check in wanted}
     assert set(checks) - named <= {"accuracy"}  # which catches a lot, and says nothing of where the mistake is
 
 

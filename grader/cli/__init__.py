@@ -1,5 +1,5 @@
-"""The command line: ``grader check``, ``grade``, ``show``, ``regrade``, ``stubs``, ``release``,
-``collect``, ``autograde``, ``train``.
+"""The command line: ``grader check``, ``grade``, ``show``, ``regrade``, ``stubs``, ``release``, ``collect``,
+``autograde``, ``train``, ``audit``.
 
 One module for each command, which `app` puts together here; what they share is in `common`, `assignments`, `progress`
 and `json_option`.
@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from grader import __version__
-from grader.cli import check, course, grade, show, stubs, train
+from grader.cli import audit, check, course, grade, show, stubs, train
 from grader.cli.json_option import with_json_target
 
 app = typer.Typer(
@@ -59,3 +59,4 @@ app.command("release")(course.release)
 app.command("collect")(course.collect)
 app.command("autograde")(course.autograde)
 app.command("train")(train.train)
+app.command("audit")(audit.audit)

@@ -39,7 +39,7 @@ def _known_names() -> list[str]:
         return []
 
 
-def target_of(value: str | None) -> Path | None:
+def target_of(value: str | None, option: str = "--json") -> Path | None:
     """The file that ``value``, given to --json, asks for; None where it asks for standard output, or was not given.
 
     Raises:
@@ -50,7 +50,7 @@ def target_of(value: str | None) -> Path | None:
     target = Path(str(value)).expanduser()
     if target.is_dir() or not target.parent.is_dir():
         why = "it is a folder" if target.is_dir() else f"there is no folder {target.parent}"
-        raise SubmissionError(f"The result cannot be written to {target}: {why}. Give --json the name of a file.")
+        raise SubmissionError(f"The result cannot be written to {target}: {why}. Give {option} the name of a file.")
     return target
 
 
@@ -65,6 +65,15 @@ def write(what: object, target: Path | None) -> None:
         sys.stdout.buffer.write(content)
         sys.stdout.flush()
         return
+    write_bytes(content, target)
+
+
+def write_bytes(content: bytes, target: Path) -> None:
+    """Write ``content`` to ``target``.
+
+    Raises:
+        SubmissionError: it cannot be written.
+    """
     try:
         target.write_bytes(content)
     except OSError as error:
