@@ -322,3 +322,13 @@ def test_a_released_copy_has_its_environment_in_the_cache_and_runs_in_it(
     assert bootstrap.is_ready(kit)
     assert bootstrap.environment(kit).is_relative_to(tmp_path / "cache" / "torch-grader")
     assert project.run("--quiet", "--run", "tiny", XDG_CACHE_HOME=str(tmp_path / "cache")) == (3, "ran\n")
+
+
+def test_only_an_instructor_is_told_that_there_is_no_bubblewrap(project: Project) -> None:
+    status, output = project.run()  # its PATH has neither bwrap nor apt-get
+    assert (status, "bubblewrap" in output) == (0, False)
+    shutil.rmtree(project.venv)
+    (project.root / "solutions").mkdir()
+    status, output = project.run()
+    assert status == 0
+    assert "sudo apt install bubblewrap" in output
