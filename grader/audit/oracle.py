@@ -33,9 +33,9 @@ class _TooLong(BaseException):
 class Oracle:
     """Knows what a solution does, and tells what an edited one does differently.
 
-    >>> oracle = Oracle("def double(x): return 2 * x", lambda module: [("double(4)", module.double(4))])
-    >>> oracle.difference("def double(x): return x + x"), oracle.difference("def double(x): return x + 2")
-    ('', 'double(4)')
+    >>> oracle = Oracle("def square(x): return x * x", lambda module: [("square(4)", module.square(4))])
+    >>> oracle.difference("def square(x): return x ** 2"), oracle.difference("def square(x): return x + 2")
+    ('', 'square(4)')
 
     Raises:
         AssignmentError: the solution itself cannot be observed.

@@ -30,7 +30,7 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Entry point of the command ``grader`` and of ``python -m grader``."""
+    """Run the command that ``sys.argv`` names."""
     app(args=with_json_target(sys.argv[1:]), prog_name="grader")
 
 
