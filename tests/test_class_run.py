@@ -424,7 +424,7 @@ def disturb(root: Path, arguments: tuple[object, ...], out: Path, total: int, ki
         Every process that was seen below the run.
     """
     choose = random.Random(1)
-    marks = sorted(choose.sample(range(1, total), kills))
+    marks = sorted(choose.sample(range(1, total * 3 // 4), kills))  # all of them before the end
     seen: set[psutil.Process] = set()
     deadline = time.monotonic() + 1_800
     while True:
@@ -434,7 +434,6 @@ def disturb(root: Path, arguments: tuple[object, ...], out: Path, total: int, ki
                 time.sleep(0.02)
                 if not marks or stored(out) < marks[0]:
                     continue
-                marks.pop(0)
                 with contextlib.suppress(psutil.Error):
                     below = psutil.Process(process.pid).children(recursive=True)
                     seen.update(below)
@@ -444,7 +443,9 @@ def disturb(root: Path, arguments: tuple[object, ...], out: Path, total: int, ki
                     )
                     if victims:
                         choose.choice(victims).kill()
+                        marks.pop(0)
             if process.returncode == 0:
+                assert not marks, "it was not disturbed as often as it should have been"
                 return seen
             assert process.returncode == -signal.SIGKILL, (root / "run.log").read_text()[-2_000:]
 

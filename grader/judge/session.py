@@ -154,7 +154,7 @@ class Session:
             )
         elif reason == "out_of_memory":
             limit = worker.memory_limit_mb
-            lost = WorkerLost("out_of_memory", f"{doing} used more than {limit:,} MB of memory and was ended.")
+            lost = WorkerLost("out_of_memory", f"{doing} took more memory than this assignment may use ({limit:,} MB).")
         elif reason == "output":
             lost = WorkerLost("crashed", f"{doing} printed more than {MAX_OUTPUT >> 20} MB and was ended.")
         elif reason == "processes":

@@ -29,6 +29,7 @@ POLL = 0.05  # seconds between two looks at a worker's memory and deadline
 DRAIN_SECONDS = 0.2  # at most: code that goes on printing is not waited for
 KEPT_OUTPUT = 20_000  # bytes of standard output and error kept, from the end
 MAX_OUTPUT = 100 << 20  # bytes of it; code that prints more is ended
+TEMPLATES = 4  # started in a row before starting workers is given up: each may have been ended from outside
 _COMMAND = [sys.executable, "-P", "-m", "grader.worker"]
 
 
@@ -278,15 +279,16 @@ class Workers:
         """A fresh worker in a private, empty folder.
 
         Raises:
-            WorkerStartError: none can be started, with a new template either.
+            WorkerStartError: none can be started, with new templates either.
         """
-        try:
-            return self._start()
-        except WorkerStartError:
-            if self.template is None:
-                raise
-            self.template.close()  # it was ended from outside, perhaps in the middle of this
-            return self._start()
+        for _ in range(TEMPLATES - 1):
+            try:
+                return self._start()
+            except WorkerStartError:
+                if self.template is None:
+                    raise
+                self.template.close()  # it was ended from outside, perhaps in the middle of this
+        return self._start()
 
     def _start(self) -> Worker:
         if self.template is not None and self.template.process.poll() is not None:
