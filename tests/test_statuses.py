@@ -137,7 +137,7 @@ def test_what_torchvision_has_can_be_imported_but_not_used(graded) -> None:
         ("import os; os.kill(os.getpid(), 9)", "crashed", "SIGKILL"),
         ("raise KeyboardInterrupt", "error", "KeyboardInterrupt"),
         ("return x.new_zeros(int(3e9))", "out_of_memory", "more memory"),
-        ("kept = []\nwhile True: kept.append(bytearray(10**7))", "out_of_memory", "memory"),
+        ("kept = []\nwhile True: kept.append(bytearray(10**7))", "out_of_memory", "more memory"),
         ("return first(x)", "error", "RecursionError"),
         (
             "import os\nfor fd in range(3, 50):\n    try: os.write(fd, b'x' * 100)\n    except OSError: pass",
@@ -207,10 +207,9 @@ def test_printed_text_is_kept_and_bounded(graded) -> None:
 
 
 def test_endless_printing_is_ended(graded) -> None:
-    """By the limit on output, or on a slow machine by the one on time, whichever comes first."""
-    result = graded(with_first("while True: print('x' * 1000)"))
-    assert statuses(result)["first"] in ("crashed", "timeout")
-    assert "printed more than" in result.tests[0].extra_data.message or statuses(result)["first"] == "timeout"
+    result = graded(with_first("while True: print('x' * 10**6)"))
+    assert statuses(result)["first"] == "crashed"
+    assert "printed more than" in result.tests[0].extra_data.message
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,15 @@ WARNING = (
     "the other submissions and your files, change them, use the network, and leave programs running."
 )
 
+# Options that both commands have.
+Jobs = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="How many to grade at a time; by default one for each core.")
+]
+Scheduler = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Grade on the dask cluster there, as in tcp://host:8786.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Grade everything anew, also what is unchanged.")]
+
 
 def grade(
     submissions: Annotated[
@@ -37,12 +46,8 @@ def grade(
     ],
     name: Annotated[str, typer.Option("--assignment", "-a", metavar="ASSIGNMENT", help="Which assignment it is.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where grades, results and feedback go; kept between runs.")],
-    jobs: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="How many to grade at a time; by default one for each core.")
-    ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Grade on the dask cluster there, as in tcp://host:8786.")
-    ] = None,
+    jobs: Jobs = None,
+    scheduler: Scheduler = None,
     sandbox: Annotated[
         str,
         typer.Option(
@@ -54,7 +59,7 @@ def grade(
         typer.Option(metavar="PATH", help="CIFAR-10, as for check; by default GRADER_DATA, ./data, digits."),
     ] = None,
     exact: Annotated[bool, typer.Option("--exact", help="Measure accuracy on every image.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Grade everything anew, also what is unchanged.")] = False,
+    force: Force = False,
     nbgrader: Annotated[
         bool, typer.Option("--nbgrader", help="The class is nbgrader's: SUBMISSIONS/<student>/<assignment>/.")
     ] = False,
@@ -111,13 +116,9 @@ def grade(
 
 def regrade(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the class was graded into.")],
-    jobs: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="How many to grade at a time; by default one for each core.")
-    ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Grade on the dask cluster there, as in tcp://host:8786.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Grade everything anew, also what is unchanged.")] = False,
+    jobs: Jobs = None,
+    scheduler: Scheduler = None,
+    force: Force = False,
 ) -> None:
     """For instructors: grade again what a changed check affects, and show old and new scores.
 
