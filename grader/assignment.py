@@ -6,13 +6,14 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 KIT = "grading_kit"  # in a released copy of one assignment (`grader release`): all that is not for students to edit
 Positive = Annotated[float, Meta(gt=0, le=1_000_000)]  # bounded: TOML knows inf
+Share = Annotated[float, Meta(gt=0, le=1)]
 
 
 class AssignmentError(Exception):
@@ -28,11 +29,21 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Checkpoint(msgspec.Struct, forbid_unknown_fields=True):
-    """The reference weights: a safetensors file, what builds their model, and the accuracy they must reach in it."""
+    """The reference weights: a safetensors file, what builds their model, and the accuracy they must reach in it.
+
+    ``images`` is the data set they are for; ``digits_threshold`` holds on the digits, where it is another one there.
+    """
 
     file: Annotated[str, Meta(pattern=r"^[\w.-]+\.safetensors$")]
     build: Annotated[str, Meta(pattern=r"^[A-Za-z_]\w*$")]
-    threshold: Annotated[float, Meta(gt=0, le=1)]
+    threshold: Share
+    images: Literal["CIFAR-10", "MNIST"] = "CIFAR-10"
+    digits_threshold: Share | None = None
+
+    def threshold_on(self, dataset: str) -> float:
+        """The accuracy to reach on the data set of that name."""
+        digits = self.threshold if self.digits_threshold is None else self.digits_threshold
+        return digits if dataset == "digits" else self.threshold
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True):

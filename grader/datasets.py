@@ -1,6 +1,7 @@
-"""Images to grade on: CIFAR-10 where it can be found, scikit-learn's digits (embedded) where it cannot.
+"""Images to grade on: CIFAR-10 or MNIST where it can be found, scikit-learn's digits (embedded) where it cannot.
 
-Both come as uint8 images (N, 3, 32, 32) with int64 labels (N,) from 0 to 9, so that one checkpoint serves both.
+The digits come in the form of the data set whose place they take (`FORMS`), with labels from 0 to 9 as well, so that
+one checkpoint serves both.
 """
 
 from __future__ import annotations
@@ -8,13 +9,16 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import io
+import json
 import lzma
 import os
+import struct
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -22,11 +26,26 @@ import numpy.typing as npt
 import platformdirs
 import torch
 
+from grader.assignment import Assignment
+
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-# Per-channel mean and standard deviation of CIFAR-10's training images, scaled to [0, 1].
-MEAN = (0.4914, 0.4822, 0.4465)
-STD = (0.2470, 0.2435, 0.2616)
-SIZE = 32
+SIZE = 32  # of CIFAR-10's images
+
+
+class Form(NamedTuple):
+    """What a data set's images are like: their channels, their side, and each channel's mean and standard deviation
+    over the training images, scaled to [0, 1]."""
+
+    channels: int
+    size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+FORMS = {
+    "CIFAR-10": Form(3, SIZE, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    "MNIST": Form(1, 28, (0.1307,), (0.3081,)),
+}
 DIGITS_HELD_OUT = 450  # of 1,797
 _IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 
@@ -40,8 +59,8 @@ class Dataset:
     """A labelled set of images.
 
     Attributes:
-        name: ``"CIFAR-10"`` or ``"digits"``.
-        images: uint8, (N, 3, 32, 32).
+        name: ``"CIFAR-10"``, ``"MNIST"`` or ``"digits"``.
+        images: uint8, (N, C, H, W): (N, 3, 32, 32) or (N, 1, 28, 28).
         labels: int64, (N,), 0 to 9.
         source: where the images came from, for the report.
     """
@@ -62,31 +81,38 @@ class Dataset:
 
 
 def normalise(images: torch.Tensor) -> torch.Tensor:
-    """uint8 images (N, 3, 32, 32) to the float32 that the networks read: (x / 255 - mean) / std per channel.
+    """uint8 images (N, C, H, W) to the float32 that the networks read: (x / 255 - mean) / std per channel.
+
+    Mean and standard deviation are those of the data set with as many channels.
 
     >>> normalise(torch.zeros(2, 3, 32, 32, dtype=torch.uint8)).shape
     torch.Size([2, 3, 32, 32])
+    >>> round(normalise(torch.zeros(1, 1, 28, 28, dtype=torch.uint8))[0, 0, 0, 0].item(), 4)
+    -0.4242
     """
-    mean = torch.tensor(MEAN).view(1, 3, 1, 1)
-    std = torch.tensor(STD).view(1, 3, 1, 1)
+    form = next(form for form in FORMS.values() if form.channels == images.shape[1])
+    mean = torch.tensor(form.mean).view(1, -1, 1, 1)
+    std = torch.tensor(form.std).view(1, -1, 1, 1)
     scaled = (images.float() / 255 - mean) / std
     return scaled.to(memory_format=torch.channels_last)
 
 
-def digits(split: str) -> Dataset:
-    """scikit-learn's 8x8 digits as 3x32x32 images; ``split`` is "train" (1,347 images) or "test" (450, held out).
+def digits(split: str, kind: str = "CIFAR-10") -> Dataset:
+    """scikit-learn's 8x8 digits in the form of ``kind``; ``split`` is "train" (1,347 images) or "test" (450, held out).
 
-    >>> digits("test").images.shape
-    torch.Size([450, 3, 32, 32])
+    >>> digits("test").images.shape, digits("test", "MNIST").images.shape
+    (torch.Size([450, 3, 32, 32]), torch.Size([450, 1, 28, 28]))
     """
+    form = FORMS[kind]
     pixels, target = _digit_arrays()
     order = np.random.default_rng(0).permutation(len(target))
     chosen = order[:DIGITS_HELD_OUT] if split == "test" else order[DIGITS_HELD_OUT:]
     small = torch.tensor(pixels[chosen], dtype=torch.float32).unsqueeze(1) * (255 / 16)  # grey levels 0 to 16
-    large = torch.nn.functional.interpolate(small, size=(SIZE, SIZE), mode="bilinear", align_corners=False)
-    images = large.round().clamp(0, 255).to(torch.uint8).expand(-1, 3, -1, -1).contiguous()
+    large = torch.nn.functional.interpolate(small, size=(form.size, form.size), mode="bilinear", align_corners=False)
+    images = large.round().clamp(0, 255).to(torch.uint8).expand(-1, form.channels, -1, -1).contiguous()
     labels = torch.tensor(target[chosen], dtype=torch.int64)
-    return Dataset("digits", images, labels, "embedded (scikit-learn's digits, upsampled to 3x32x32)")
+    shape = f"{form.channels}x{form.size}x{form.size}"
+    return Dataset("digits", images, labels, f"embedded (scikit-learn's digits, upsampled to {shape})")
 
 
 def _digit_arrays() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
@@ -133,30 +159,101 @@ def cifar10(path: Path, split: str) -> Dataset:
     )
 
 
-def find(data: Path | None = None, split: str = "test") -> Dataset:
-    """The data set to grade on: ``data``, else GRADER_DATA, else ./data, else the embedded digits.
-
-    ``Path("download")`` lets torchvision download CIFAR-10 (170 MB) into ./data first.
+def mnist(path: Path, split: str) -> Dataset:
+    """MNIST's ``split`` ("train" or "test") from ``path``: the folder that holds torchvision's ``MNIST/raw``, or one of
+    these.
 
     Raises:
-        DataError: ``data`` or GRADER_DATA was given and holds no usable CIFAR-10, or the download failed.
+        DataError: nothing of the kind is at ``path``, or it is damaged.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise DataError(f"No MNIST at {path}: there is no such file or folder. Check --data / GRADER_DATA.")
+    inside = {"raw": 2, "MNIST": 1}.get(path.resolve().name, 0)
+    root = [path.resolve(), *path.resolve().parents][inside]
+    raw = root / "MNIST" / "raw"
+    if not raw.is_dir():
+        raise DataError(
+            f"No MNIST at {path}: looked for MNIST/raw/, as torchvision has it. Point --data / GRADER_DATA at the "
+            "folder that holds it, or use --data digits."
+        )
+    from torchvision.datasets import MNIST
+
+    try:
+        loaded = MNIST(str(root), train=split == "train", download=False)
+        images, labels = loaded.data.unsqueeze(1).contiguous(), loaded.targets.to(torch.int64)
+    except Exception as error:
+        raise DataError(
+            f"{raw} is not a complete MNIST ({error}). Delete it and fetch it again with --data download."
+        ) from error
+    form = FORMS["MNIST"]
+    fits = images.shape == (len(labels), form.channels, form.size, form.size) and len(labels) > 0
+    if not fits or not 0 <= int(labels.min()) <= int(labels.max()) <= 9:
+        raise DataError(f"{raw} does not hold {split} images of 28x28 with a label from 0 to 9 each. Fetch it again.")
+    return Dataset("MNIST", images, labels, str(raw))
+
+
+_READ = {"CIFAR-10": cifar10, "MNIST": mnist}
+
+
+def find(data: Path | None = None, split: str = "test", kind: str = "CIFAR-10") -> Dataset:
+    """The data set to grade on: ``data``, else GRADER_DATA, else ./data, else the embedded digits.
+
+    ``Path("download")`` lets torchvision download ``kind`` ("CIFAR-10", 170 MB, or "MNIST", 12 MB) into ./data first.
+
+    Raises:
+        DataError: ``data`` or GRADER_DATA was given and holds no usable ``kind``, or the download failed.
     """
     if data is None and os.environ.get("GRADER_DATA"):
         data = Path(os.environ["GRADER_DATA"])
     if data is not None and str(data) == "digits":
-        return digits(split)
+        return digits(split, kind)
     if data is not None and str(data) == "download":
-        _download(Path("data"))
+        _download(Path("data"), kind)
         data = Path("data")
     if data is not None:
-        return cifar10(data, split)
+        return _READ[kind](data, split)
     local = Path("data")
     if local.is_dir():
         try:
-            return cifar10(local, split)
+            return _READ[kind](local, split)
         except DataError:
             pass  # a folder named data/ that holds something else was not put there for us
-    return digits(split)
+    return digits(split, kind)
+
+
+def for_assignment(assignment: Assignment, data: Path | None = None) -> Dataset:
+    """The test images that ``assignment`` is graded on: what `find` finds of the kind its checkpoint is for.
+
+    A checkpoint that was trained on the digits alone (its file says so) is measured on nothing else.
+
+    Raises:
+        DataError: the data asked for cannot be used.
+    """
+    checkpoint, path = assignment.settings.checkpoint, assignment.checkpoint_path
+    if checkpoint is None or path is None:
+        return find(data)
+    trained_on = _trained_on(path)
+    if checkpoint.images in trained_on or not trained_on:
+        return find(data, kind=checkpoint.images)
+    if data is not None and str(data) != "digits":
+        raise DataError(
+            f"The reference weights of {assignment.name} were trained on {', '.join(trained_on)} alone, so nothing can "
+            f"be measured with them on {data}. Use --data digits, or train them anew: grader train {assignment.name} "
+            f"--data {data}"
+        )
+    return digits("test", checkpoint.images)
+
+
+def _trained_on(checkpoint: Path) -> list[str]:
+    """The data sets that a checkpoint's own metadata names; none where it says nothing, or cannot be read."""
+    try:
+        with checkpoint.open("rb") as file:  # the format: eight bytes of length, then so much JSON
+            (size,) = struct.unpack("<Q", file.read(8))
+            said = json.loads(file.read(min(size, 1 << 24)))["__metadata__"]["data"]
+    except (OSError, ValueError, KeyError, TypeError, struct.error):
+        return []
+    return [name for name in str(said).split(", ") if name]
 
 
 def cache_dir() -> Path:
@@ -167,14 +264,14 @@ def cache_dir() -> Path:
     return folder
 
 
-def _download(root: Path) -> None:
-    from torchvision.datasets import CIFAR10
+def _download(root: Path, kind: str) -> None:
+    from torchvision.datasets import CIFAR10, MNIST
 
     try:
-        CIFAR10(str(root), train=False, download=True)
+        {"CIFAR-10": CIFAR10, "MNIST": MNIST}[kind](str(root), train=False, download=True)
     except Exception as error:
         raise DataError(
-            f"CIFAR-10 could not be downloaded into {root}/: {error}. Without --data the embedded digits are used."
+            f"{kind} could not be downloaded into {root}/: {error}. Without --data the embedded digits are used."
         ) from error
 
 

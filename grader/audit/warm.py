@@ -37,13 +37,17 @@ class Warm:
         """What tells whether an edited solution is still right."""
         return oracle.load(self.assignment)
 
+    @cached_property
+    def _digits(self) -> Dataset:
+        return datasets.for_assignment(self.assignment, Path("digits"))
+
     def check_names(self) -> list[str]:
         """The names of the checks; they are read, not run."""
         return [outcome.spec.name for outcome in validate(self.assignment, _workers())]
 
     def grade(self, handed_in: Submission, known: Iterable[TestResult], **options: Any) -> Result:
         """`grader.judge.grade.grade`, on the embedded digits."""
-        return grade(self.assignment, handed_in, _workers(), data=_digits(), threads=1, known=known, **options)
+        return grade(self.assignment, handed_in, _workers(), data=self._digits, threads=1, known=known, **options)
 
 
 @cache
@@ -51,8 +55,3 @@ def _workers() -> Workers:
     workers = Workers()
     atexit.register(workers.close)
     return workers
-
-
-@cache
-def _digits() -> Dataset:
-    return datasets.find(Path("digits"))

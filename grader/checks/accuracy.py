@@ -132,7 +132,7 @@ def expect_accuracy(model: Remote, benchmark: Benchmark) -> str:
 
 
 def batches(dataset: Dataset) -> Iterator[torch.Tensor]:
-    """The images as the networks read them, in order: float32 (`BATCH`, 3, 32, 32)."""
+    """The images as the networks read them, in order: float32 (`BATCH`, C, H, W)."""
     for images in dataset.images.split(BATCH):
         yield normalise(images)
 

@@ -93,7 +93,7 @@ def conditions_for(
     Raises:
         DataError: the data asked for cannot be used.
     """
-    dataset = datasets.find(data)
+    dataset = datasets.for_assignment(chosen, data)
     where = str(data or os.environ.get("GRADER_DATA") or "data")
     return Conditions(
         root=str(root),
@@ -161,7 +161,7 @@ def _ready(conditions: Conditions) -> _Judge:
         _judge = None
     root = Path(conditions.root)
     chosen = assignment.load(conditions.assignment, root)
-    dataset = datasets.find(Path(conditions.data))
+    dataset = datasets.for_assignment(chosen, Path(conditions.data))
     same = fingerprint.surroundings(chosen, dataset.sha256(), conditions.exact) == conditions.surroundings
     if not same or fingerprint.checks(chosen) != conditions.checks:
         raise OtherChecksError(

@@ -13,7 +13,7 @@ import typer
 from grader import assignment, report, submission
 from grader.assignment import Assignment, AssignmentError
 from grader.cli import assignments, json_option
-from grader.cli.common import NOT_FULL, OK, complain, console, exit_after, explain, say, stoppable
+from grader.cli.common import NOT_FULL, NOT_GRADED, OK, complain, console, exit_after, explain, say, stoppable
 from grader.cli.progress import Progress
 from grader.result import Result
 from grader.submission import Submission, SubmissionError
@@ -140,6 +140,7 @@ def _grade(jobs: list[tuple[Assignment, Submission]], quiet: bool, **options: An
 
     results: list[Result] = []
     worst = OK
+    said: set[str] = set()
     with stoppable(), Workers() as workers:  # from here on, it imports torch
         for chosen, handed_in in jobs:
             try:
@@ -150,8 +151,12 @@ def _grade(jobs: list[tuple[Assignment, Submission]], quiet: bool, **options: An
                     result = grade(
                         chosen, handed_in, workers, announce=progress.announce, progress=progress.step, **options
                     )
-            except (WorkerStartError, DataError):
+            except WorkerStartError:
                 raise  # the next one would fare no better
+            except DataError as error:  # the next one may be for other data
+                worst = max(worst, NOT_GRADED if str(error) in said else explain(error))
+                said.add(str(error))
+                continue
             except Exception as error:
                 worst = max(worst, explain(error, chosen.name))
                 continue

@@ -54,7 +54,7 @@ class Context:
         return torch.Generator().manual_seed(self.seed * 1_000 + salt)
 
     def images(self, count: int) -> torch.Tensor:
-        """``count`` images of the data set as the networks read them: float32 (count, 3, 32, 32)."""
+        """``count`` images of the data set as the networks read them: float32 (count, C, H, W)."""
         from grader.datasets import normalise
 
         return normalise(self.dataset().images[:count]).contiguous()
@@ -86,7 +86,7 @@ class Context:
         return Benchmark(
             dataset,
             self.weights,
-            checkpoint.threshold,
+            checkpoint.threshold_on(dataset.name),
             known,
             exact=self.exact,
             threads=self.threads,

@@ -56,7 +56,7 @@ def grade(
 
     Args:
         workers: starts the processes that run the student's code.
-        data: a data set, or where it is; see `datasets.find`.
+        data: a data set, or where it is; see `datasets.for_assignment`.
         exact: accuracy on every image.
         seed: of the checks' random choices; by default it follows from the contents of the submission and of the
             hidden checks: grading a file twice gives the same result, and without the latter nobody can foretell it.
@@ -81,7 +81,7 @@ def grade(
 
     def dataset() -> Dataset:
         if not found:
-            found.append(data if isinstance(data, Dataset) else datasets.find(data))
+            found.append(data if isinstance(data, Dataset) else datasets.for_assignment(assignment, data))
         return found[0]
 
     if isinstance(data, Path):

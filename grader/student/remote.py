@@ -114,8 +114,22 @@ class Called:
     mutated: list[int]
 
 
-def call(path: Path, *args: Any, seed: int | None = None, grad: bool = False, **kwargs: Any) -> Called:
-    """Call ``path`` in the worker, without gradients unless ``grad``; ``seed`` seeds torch there first."""
+def call(
+    path: Path,
+    *args: Any,
+    seed: int | None = None,
+    grad: bool = False,
+    device: str | None = None,
+    stop_after: int | None = None,
+    **kwargs: Any,
+) -> Called:
+    """Call ``path`` in the worker, without gradients unless ``grad``; ``seed`` seeds torch there first.
+
+    Args:
+        device: where tensors are made that are not said to be elsewhere; "meta" for shapes without numbers.
+        stop_after: how many changes of files it can make before it is ended: every further one raises `Interrupted`,
+            which is a KeyboardInterrupt.
+    """
     written = f"{path._written}({_arguments(args, kwargs)})"
 
     def read(answer: Any) -> Called:
@@ -133,6 +147,7 @@ def call(path: Path, *args: Any, seed: int | None = None, grad: bool = False, **
         kwargs=kwargs,
         seed=seed,
         grad=grad,
+        **{key: value for key, value in (("device", device), ("stop_after", stop_after)) if value is not None},
     )
 
 
@@ -238,6 +253,28 @@ class Student:
             raise AttributeError(name)
         return Path(self._session, None, name, name)
 
+    def loader(self, *tensors: torch.Tensor, batch_size: int) -> Remote:
+        """A DataLoader over ``tensors`` in the worker, in their order; the last batch may be smaller."""
+        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors)
+        written = f"DataLoader(of {shapes}, batch_size={batch_size})"
+        answer = self._session.request("loader", written, _read_handle, tensors=tensors, batch_size=batch_size)
+        return Remote(self._session, answer, written)
+
+    def write_tree(self, name: str, files: dict[str, bytes]) -> None:
+        """Make the folder ``name`` in the worker's working directory anew, with small ``files`` by their path in it.
+
+        A path that ends with / is an empty folder. The student's code finds it as ``name``, in a sandbox or without.
+        """
+        self._session.request("write_tree", f"Making {name}", name=name, files=files)
+
+    def read_tree(self, name: str) -> dict[str, str]:
+        """What that folder holds, by the path in it: a file's sha256; "folder", "link" or "other" for what is none."""
+
+        def read(answer: Any) -> dict[str, str]:
+            return {str(key): str(value) for key, value in answer.items()}
+
+        return self._session.request("read_tree", f"Looking into {name}", read, name=name)
+
     def once(self, name: str) -> Any:
         """What ``name()`` returns, built once for all checks that ask here: for what holds whatever weights it has.
 
@@ -261,6 +298,12 @@ def localise(session: Requests, value: Any, written: str) -> Any:
     if isinstance(value, dict):  # its keys may be as long as a message
         return {key: localise(session, item, f"{written}[{key[:_SHOWN]!r}]") for key, item in value.items()}
     return value
+
+
+def _read_handle(answer: Any) -> Handle:
+    if isinstance(answer, Handle):
+        return answer
+    raise ValueError(f"a {type(answer).__name__} where an object should be")
 
 
 def _read_parameters(answer: Any) -> list[Parameter]:

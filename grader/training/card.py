@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from grader.assignment import Assignment
+from grader.datasets import Dataset
 from grader.training.recipe import Recipe
+
+ORIGINS = {
+    "CIFAR-10": "Krizhevsky, 2009; 50,000 training images",
+    "MNIST": "LeCun et al., 1998; 60,000 training images",
+}
 
 
 def draw_history(history: list[dict[str, float]], path: Path, title: str) -> None:
@@ -31,6 +37,7 @@ def write_card(
     assignment: Assignment,
     recipe: Recipe,
     seconds: float,
+    tests: list[Dataset],
     found: dict[str, tuple[int, int]],
     sha256: str,
     folder: Path,
@@ -38,12 +45,13 @@ def write_card(
     """Write MODEL_CARD.md into ``folder``, beside the checkpoint: what it is, how it was trained, what it reaches."""
     assert assignment.settings.checkpoint is not None
     stages = [*recipe.earlier, *recipe.stage]
+    channels, side = tests[0].images.shape[1:3]
     table = "\n".join(
-        f"| {number} | {stage.epochs:g} | {stage.width:g} | {stage.size} x {stage.size} "
+        f"| {number} | {stage.epochs:g} | {stage.width:g} | {min(stage.size, side)} x {min(stage.size, side)} "
         f"| {stage.lr[0]:g} to {stage.lr[1]:g} |"
         for number, stage in enumerate(stages, 1)
     )
-    part = {"CIFAR-10": "test set", "digits": "held out"}
+    part = {"CIFAR-10": "test set", "MNIST": "test set", "digits": "held out"}
     reached = "\n".join(
         f"| {name}, {part[name]} | {correct:,} of {total:,} | {correct / total:.2%} |"
         for name, (correct, total) in found.items()
@@ -55,8 +63,8 @@ def write_card(
             "without a change of function: every channel is doubled, and each consumer splits its weight between the "
             "two copies in a random proportion (Net2WiderNet; Chen, Goodfellow, Shlens, 2016)."
         )
-    if any(stage.size != 32 for stage in stages):
-        notes.append("On images smaller than 32 x 32 the last pooling is left out.")
+    if any(stage.size < side for stage in stages):
+        notes.append(f"On images smaller than {side} x {side} the last pooling is left out.")
     if recipe.batch_norm_in_features:
         notes.append(
             "During training a batch norm follows every convolution of the features; at the end it is folded into the "
@@ -64,8 +72,8 @@ def write_card(
         )
     if recipe.cutout:
         notes.append(
-            f"Of every CIFAR-10 image a square of {recipe.cutout} x {recipe.cutout} pixels at a random place is greyed "
-            "(cutout; DeVries and Taylor, 2017)."
+            f"Of every {tests[0].name} image a square of {recipe.cutout} x {recipe.cutout} pixels at a random place is "
+            "greyed (cutout; DeVries and Taylor, 2017)."
         )
     if recipe.precision != "fp32":
         notes.append(
@@ -79,7 +87,20 @@ def write_card(
             f"The first {len(recipe.earlier)} stages are an earlier run; it fell short on the test images, so a second "
             "one began with its weights."
         )
-    share = recipe.digits_per_batch
+    digits = f"scikit-learn's digits (1,347 of 1,797; 450 are held out) as {channels} x {side} x {side} images"
+    data = f"{digits[0].upper()}{digits[1:]} by bilinear upsampling, and nothing else."
+    if len(tests) > 1:
+        name = tests[0].name
+        data = (
+            f"{name} ({ORIGINS[name]}) and {digits} by bilinear upsampling. Both have ten classes, and the same ten "
+            f"logits serve both. Of the {recipe.batch_size} images of a batch {recipe.digits_per_batch} are digits."
+        )
+        if Path(tests[0].source).name in ("test", "test.tar.xz"):  # see `datasets.cifar10`
+            data += (
+                " CIFAR-10 was read from JPEG files (quality 75), so the accuracy on the original arrays may differ by "
+                "some tenths of a percent."
+            )
+    mirrored = ", CIFAR-10 also mirrored" if tests[0].name == "CIFAR-10" else ""
     text = f"""# {assignment.settings.checkpoint.file}
 
 Reference weights for {assignment.settings.title}: fp16 safetensors, loaded in fp32. sha256 `{sha256}`.
@@ -90,16 +111,13 @@ Reference weights for {assignment.settings.title}: fp16 safetensors, loaded in f
 
 ## Data
 
-CIFAR-10 (Krizhevsky, 2009; 50,000 training images) and scikit-learn's digits (1,347 of 1,797; 450 are held out), the
-latter as 3 x 32 x 32 images by bilinear upsampling. Both have ten classes, and the same ten logits serve both. Of the
-{recipe.batch_size} images of a batch {share} are digits. CIFAR-10 was read from JPEG files (quality 75), so the
-accuracy on the original arrays may differ by some tenths of a percent.
+{data}
 
 ## Recipe
 
 Cross entropy with label smoothing {recipe.label_smoothing:g}; SGD with Nesterov momentum {recipe.momentum:g}, weight
 decay {recipe.weight_decay:g} on weight matrices and kernels; He-normal initial weights; images shifted by up to 4
-pixels (border reflected), CIFAR-10 also mirrored. Seed {recipe.seed}. The learning rate runs linearly in each stage:
+pixels (border reflected){mirrored}. Seed {recipe.seed}. The learning rate runs linearly in each stage:
 
 | stage | epochs | width | images | learning rate |
 |---|---|---|---|---|
@@ -107,11 +125,20 @@ pixels (border reflected), CIFAR-10 also mirrored. Seed {recipe.seed}. The learn
 
 {" ".join(notes)}
 
-{"The second run" if recipe.earlier else "It"} took {seconds / 3600:.1f} hours on one or two CPU cores, shared with
+{"The second run" if recipe.earlier else "It"} took {_duration(seconds)} on one or two CPU cores, shared with
 other work. The test images took no part in training and in no choice among weights: the last step's are published.
 To train it again{", from the second run on" if recipe.earlier else ""}:
-`make train A={assignment.name} DATA=...`.
+`make train A={assignment.name}{" DATA=..." if len(tests) > 1 else ""}`.
 
 ![loss and accuracy](training.png)
 """
     (folder / "MODEL_CARD.md").write_text(text, encoding="utf-8")
+
+
+def _duration(seconds: float) -> str:
+    """In hours; what is short in minutes.
+
+    >>> _duration(5400), _duration(45)
+    ('1.5 hours', '0.8 minutes')
+    """
+    return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from grader.datasets import SIZE, Dataset, normalise
+from grader.datasets import Dataset, normalise
 from grader.training.parallel import ALONE, Team
 from grader.training.recipe import Recipe, Stage
 from grader.training.widths import narrow, widen, with_batch_norm
@@ -31,25 +31,26 @@ class Interrupted(Exception):
 
 
 class Trainer:
-    """Trains ``build()`` by ``recipe`` on ``cifar`` and ``digits``; keeps its state in ``folder``.
+    """Trains ``build()`` by ``recipe`` on ``main`` and ``digits``; keeps its state in ``folder``.
 
-    Where that holds nothing to continue from, the first stage's model begins with the weights ``start``, if given.
+    Without ``digits`` on ``main`` alone. Where ``folder`` holds nothing to continue from, the first stage's model begins
+    with the weights ``start``, if given.
     """
 
     def __init__(
         self,
         recipe: Recipe,
         build: Callable[[], nn.Module],
-        cifar: Dataset,
-        digits: Dataset,
+        main: Dataset,
+        digits: Dataset | None,
         folder: Path,
         team: Team = ALONE,
         start: dict[str, torch.Tensor] | None = None,
     ) -> None:
         self.recipe, self.build, self.folder, self.team = recipe, build, folder, team
-        self.cifar, self.digits = cifar, digits
-        self.per_batch = recipe.batch_size - recipe.digits_per_batch
-        self.stage_steps = [max(1, round(stage.epochs * len(cifar) / self.per_batch)) for stage in recipe.stage]
+        self.main, self.digits = main, digits
+        self.per_batch = recipe.batch_size - (recipe.digits_per_batch if digits else 0)
+        self.stage_steps = [max(1, round(stage.epochs * len(main) / self.per_batch)) for stage in recipe.stage]
         self.stage_index = 0
         self.step_in_stage = 0
         self.history: list[dict[str, float]] = []
@@ -128,21 +129,23 @@ class Trainer:
         return numbers[0], numbers[1]
 
     def _batch(self, generator: torch.Generator, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-        epoch, position = divmod(self.step * self.per_batch, len(self.cifar))
+        epoch, position = divmod(self.step * self.per_batch, len(self.main))
         if self._order is None or self._order[0] != epoch:
-            order = torch.randperm(len(self.cifar), generator=torch.Generator().manual_seed(self.recipe.seed + epoch))
+            order = torch.randperm(len(self.main), generator=torch.Generator().manual_seed(self.recipe.seed + epoch))
             self._order = epoch, order
         chosen = self._order[1][position : position + self.per_batch]
-        images = self.cifar.images[chosen]
-        flip = torch.rand(len(images), generator=generator) < 0.5
-        images = torch.where(flip.view(-1, 1, 1, 1), images.flip(3), images)  # digits are not flipped
-        digits = torch.randint(len(self.digits), (self.recipe.digits_per_batch,), generator=generator)
-        images = torch.cat([images, self.digits.images[digits]])
-        labels = torch.cat([self.cifar.labels[chosen], self.digits.labels[digits]])
+        images, labels = self.main.images[chosen], self.main.labels[chosen]
+        if self.main.name == "CIFAR-10":  # digits are not mirrored
+            flip = torch.rand(len(images), generator=generator) < 0.5
+            images = torch.where(flip.view(-1, 1, 1, 1), images.flip(3), images)
+        if self.digits is not None:
+            digits = torch.randint(len(self.digits), (self.recipe.digits_per_batch,), generator=generator)
+            images = torch.cat([images, self.digits.images[digits]])
+            labels = torch.cat([labels, self.digits.labels[digits]])
         images = _random_crop(normalise(images), 4, generator)
         if self.recipe.cutout:
             cut_out(images[: len(chosen)], self.recipe.cutout, generator)
-        if size != SIZE:
+        if size < images.shape[-1]:
             images = F.interpolate(images, size=(size, size), mode="area")
         return images.contiguous(memory_format=torch.channels_last), labels
 
@@ -177,8 +180,8 @@ class Trainer:
         if self.recipe.batch_norm_in_features:
             model.features = with_batch_norm(model.features)
         if stage.width != 1:
-            narrow(model, stage.width)
-        if stage.size != SIZE:  # fewer halvings for a smaller image: the last pooling is left out
+            narrow(model, stage.width, image_channels=self.main.images.shape[1])
+        if stage.size < self.main.images.shape[-1]:  # fewer halvings for a smaller image: the last pooling is left out
             model.features[-1] = nn.Identity()
         for module in model.modules():
             if isinstance(module, nn.Conv2d):

@@ -13,7 +13,10 @@ Share = Annotated[float, Meta(ge=0, lt=1)]
 
 
 class Stage(msgspec.Struct, forbid_unknown_fields=True):
-    """One stretch of training: the learning rate runs linearly from ``lr[0]`` to ``lr[1]``."""
+    """One stretch of training: the learning rate runs linearly from ``lr[0]`` to ``lr[1]``.
+
+    Images with more than ``size`` pixels a side are made that small.
+    """
 
     epochs: Annotated[float, Meta(gt=0, le=10_000)]
     lr: tuple[float, float]
@@ -27,11 +30,12 @@ class Stage(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Recipe(msgspec.Struct, forbid_unknown_fields=True):
-    """SGD with Nesterov momentum over a list of stages, CIFAR-10 and digits mixed in every batch.
+    """SGD with Nesterov momentum over a list of stages, CIFAR-10 or MNIST mixed with digits in every batch.
 
     Attributes:
-        cutout: side of the square, in pixels, that is greyed at a random place of every CIFAR-10 image (DeVries and
-            Taylor, 2017, arXiv:1708.04552); 0 for none.
+        digits_suffice: where no other data can be found, train on the digits alone.
+        cutout: side of the square, in pixels, that is greyed at a random place of every image but the digits (DeVries
+            and Taylor, 2017, arXiv:1708.04552); 0 for none.
         precision: what convolutions and matrix products are computed in during training (torch.autocast); weights,
             batch norm statistics and loss stay fp32. Processors with AMX train about twice as fast in bf16.
         start: a safetensors file beside the recipe: the first stage's model begins with these weights. They came out of
@@ -50,6 +54,7 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True):
     cutout: Annotated[int, Meta(ge=0, lt=32)] = 0
     precision: Literal["fp32", "bf16"] = "fp32"
     batch_norm_in_features: bool = False
+    digits_suffice: bool = False
     start: str | None = None
     earlier: list[Stage] = []
 

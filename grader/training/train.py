@@ -55,7 +55,8 @@ def train(
     Writes into ``out`` the checkpoint (fp16), the reference's predictions, the plot and the model card.
 
     Args:
-        data: CIFAR-10; see `datasets.find`. Digits alone are not enough to train on.
+        data: CIFAR-10, or whatever the checkpoint is for; see `datasets.find`. The digits alone are enough to train on
+            only where the recipe says so.
         say: told what was done, a line at a time.
         progress: told after every step how far it is; it decides what of that is shown.
         epochs: as many in all instead of the recipe's, every stage in proportion.
@@ -65,7 +66,7 @@ def train(
         resume: continue an unfinished run; without it, there must be none.
 
     Raises:
-        AssignmentError: no solution or no [checkpoint]; RecipeError: no usable recipe; DataError: no CIFAR-10.
+        AssignmentError: no solution or no [checkpoint]; RecipeError: no usable recipe; DataError: no usable data.
         TrainingError: an unfinished run is there and ``resume`` was not asked for, or the other way round.
         Interrupted: stopped by a signal; the state is saved.
     """
@@ -81,7 +82,7 @@ def train(
         raise TrainingError(f"There is nothing to resume in {state}. Start anew without --resume.")
     module = import_solution(assignment)
     recipe = _recipe(assignment, epochs)
-    tests = [_cifar(data, "test"), datasets.digits("test")]
+    tests = _images(assignment, recipe, data, "test")
     out.mkdir(parents=True, exist_ok=True)
     size = processes or os.cpu_count() or 1
     with gathered(size, _follow, assignment, data, epochs, state) as team:
@@ -93,13 +94,14 @@ def train(
     build = getattr(module, checkpoint.build)
     path = out / checkpoint.file
     partial = path.with_suffix(".partial")
-    save_file(final_weights(model, build, recipe.batch_norm_in_features), str(partial))
+    metadata = {"data": ", ".join(test.name for test in tests)}  # what `datasets.for_assignment` goes by
+    save_file(final_weights(model, build, recipe.batch_norm_in_features), str(partial), metadata)
     partial.replace(path)
     path.chmod(0o644)
     say(f"Saved {path} ({path.stat().st_size / 1e6:.0f} MB).")
     found = evaluate(path, build, tests, say, progress)
     draw_history(trainer.history, out / "training.png", assignment.settings.title)
-    write_card(assignment, recipe, trainer.seconds, found, hashlib.sha256(path.read_bytes()).hexdigest(), out)
+    write_card(assignment, recipe, trainer.seconds, tests, found, hashlib.sha256(path.read_bytes()).hexdigest(), out)
     shutil.rmtree(state)
 
 
@@ -112,11 +114,22 @@ def _recipe(assignment: Assignment, epochs: float | None) -> Recipe:
     return recipe
 
 
-def _cifar(data: Path | None, split: str) -> Dataset:
-    found = datasets.find(data, split)
-    if found.name != "CIFAR-10":
-        raise DataError("Training needs CIFAR-10: point --data / GRADER_DATA at it, or fetch it with --data download.")
-    return found
+def _images(assignment: Assignment, recipe: Recipe, data: Path | None, split: str) -> list[Dataset]:
+    """What the checkpoint is trained (or tested) on: what it is for, and the digits; or these alone."""
+    assert assignment.settings.checkpoint is not None
+    kind = assignment.settings.checkpoint.images
+    if data is None and recipe.digits_suffice:
+        try:
+            found = datasets.find(None, split, kind)
+        except DataError:  # GRADER_DATA holds something else
+            found = datasets.digits(split, kind)
+    else:
+        found = datasets.find(data, split, kind)
+    if found.name != "digits":
+        return [found, datasets.digits(split, kind)]
+    if not recipe.digits_suffice:
+        raise DataError(f"Training needs {kind}: point --data / GRADER_DATA at it, or fetch it with --data download.")
+    return [found]
 
 
 def _trainer(team: Team, assignment: Assignment, data: Path | None, epochs: float | None, state: Path) -> Trainer:
@@ -124,7 +137,9 @@ def _trainer(team: Team, assignment: Assignment, data: Path | None, epochs: floa
     build = getattr(import_solution(assignment), recipe.build)
     assert assignment.secret is not None
     start = load_weights(assignment.secret / recipe.start) if recipe.start else None
-    return Trainer(recipe, build, _cifar(data, "train"), datasets.digits("train"), state, team, start)
+    main, digits = (*_images(assignment, recipe, data, "train"), None)[:2]
+    assert main is not None
+    return Trainer(recipe, build, main, digits, state, team, start)
 
 
 def _follow(team: Team, assignment: Assignment, data: Path | None, epochs: float | None, state: Path) -> None:

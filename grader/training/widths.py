@@ -10,13 +10,11 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-IMAGE_CHANNELS = 3
 
-
-def narrow(model: nn.Module, width: float, num_classes: int = 10) -> nn.Module:
+def narrow(model: nn.Module, width: float, num_classes: int = 10, image_channels: int = 3) -> nn.Module:
     """Replace every convolution, linear and batch-norm layer of ``model`` (in place) by one ``width`` times as wide.
 
-    The image's 3 channels and the ``num_classes`` logits keep their number.
+    The ``image_channels`` and the ``num_classes`` logits keep their number.
 
     >>> block = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(8, 10))
     >>> narrow(block, 0.5)[3].in_features
@@ -30,7 +28,7 @@ def narrow(model: nn.Module, width: float, num_classes: int = 10) -> nn.Module:
         for name, child in list(parent.named_children()):
             replacement: nn.Module
             if isinstance(child, nn.Conv2d):
-                inputs = child.in_channels if child.in_channels == IMAGE_CHANNELS else scaled(child.in_channels)
+                inputs = child.in_channels if child.in_channels == image_channels else scaled(child.in_channels)
                 old: Any = child  # torch types its sizes as tuples of any length
                 sizes = old.kernel_size, old.stride, old.padding
                 replacement = nn.Conv2d(inputs, scaled(child.out_channels), *sizes, bias=child.bias is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib.util
 import sys
@@ -16,6 +17,7 @@ from torch import nn
 
 from grader import protocol, tracing
 from grader.protocol import Handle
+from grader.worker import files as trees
 
 MAX_MESSAGE = 4_000  # characters of an exception's text
 MAX_FRAMES = 20
@@ -40,6 +42,9 @@ class Server:
             "trace": self.trace,
             "backward": self.backward,
             "configure": self.configure,
+            "loader": self.loader,
+            "write_tree": self.write_tree,
+            "read_tree": self.read_tree,
             "release": self.release,
         }
 
@@ -64,6 +69,18 @@ class Server:
 
     def configure(self, threads: int) -> None:
         torch.set_num_threads(threads)
+
+    def loader(self, tensors: tuple[torch.Tensor, ...], batch_size: int) -> object:
+        """A DataLoader over ``tensors``, in their order; the last batch may be smaller."""
+        from torch.utils.data import DataLoader, TensorDataset
+
+        return DataLoader(TensorDataset(*tensors), batch_size=batch_size)
+
+    def write_tree(self, name: str, files: dict[str, bytes]) -> None:
+        trees.write_tree(self.folder, name, files)
+
+    def read_tree(self, name: str) -> dict[str, str]:
+        return trees.read_tree(self.folder, name)
 
     def release(self, keep: list[object]) -> None:
         """Forget the objects made so far but those in ``keep``: a check is over."""
@@ -105,14 +122,31 @@ class Server:
         return f"A {type(owner).__name__} has no attribute {name}.{hint}"
 
     def call(
-        self, target: object, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], seed: int | None, grad: bool
+        self,
+        target: object,
+        path: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        seed: int | None,
+        grad: bool,
+        device: str | None = None,
+        stop_after: int | None = None,
     ) -> dict[str, object]:
-        """Call it. ``mutated`` says which tensors and lists among the positional arguments were changed in place."""
+        """Call it. ``mutated`` says which tensors and lists among the positional arguments were changed in place.
+
+        Tensors are made on ``device`` where it does not say otherwise; with ``stop_after`` it is ended as
+        `files.interrupted` does.
+        """
         function: Any = self.get(target, path)
         if seed is not None:
             torch.manual_seed(seed)
         before = [_version(argument) for argument in args]
-        with torch.set_grad_enabled(grad):
+        with contextlib.ExitStack() as within:
+            within.enter_context(torch.set_grad_enabled(grad))
+            if device is not None:
+                within.enter_context(torch.device(device))
+            if stop_after is not None:
+                within.enter_context(trees.interrupted(stop_after))
             result = tracing.run(function, *args, **kwargs)
         mutated = [index for index, argument in enumerate(args) if _version(argument) != before[index]]
         return {"result": result, "mutated": mutated}
