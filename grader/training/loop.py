@@ -33,8 +33,8 @@ class Interrupted(Exception):
 class Trainer:
     """Trains ``build()`` by ``recipe`` on ``main`` and ``digits``; keeps its state in ``folder``.
 
-    Without ``digits`` on ``main`` alone. Where ``folder`` holds nothing to continue from, the first stage's model begins
-    with the weights ``start``, if given.
+    Without ``digits`` on ``main`` alone. Where ``folder`` holds nothing to continue from, the first stage's model
+    begins with the weights ``start``, if given.
     """
 
     def __init__(
