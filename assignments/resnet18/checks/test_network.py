@@ -1,0 +1,116 @@
+"""Public checks of resnet18: shapes, parameter counts, state_dict."""
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grader.checks import CheckFailed, check
+from grader.checks.architecture import expect_module, expect_parameter_count, expect_shape, expect_state
+from grader.checks.source import expect_unused
+from grader.checks.strategies import sides, widths
+from grader.student import StudentError, call
+
+CHANNELS = (64, 128, 256, 512)
+
+
+def norm_state(prefix, channels):
+    state = {f"{prefix}.{key}": (channels,) for key in ("weight", "bias", "running_mean", "running_var")}
+    return state | {f"{prefix}.num_batches_tracked": ()}
+
+
+def block_state(prefix, inputs, outputs):
+    return (
+        {f"{prefix}conv1.weight": (outputs, inputs, 3, 3)}
+        | norm_state(f"{prefix}bn1", outputs)
+        | {f"{prefix}conv2.weight": (outputs, outputs, 3, 3)}
+        | norm_state(f"{prefix}bn2", outputs)
+    )
+
+
+def network_state(layers, n_classes):
+    """Keys and shapes of ResNet18(BasicBlock, layers, n_classes)."""
+    state = {"conv1.weight": (64, 3, 7, 7)} | norm_state("bn1", 64)
+    inputs = 64
+    for number, (blocks, outputs) in enumerate(zip(layers, CHANNELS, strict=True), 1):
+        for index in range(blocks):
+            prefix = f"layer{number}.{index}."
+            state |= block_state(prefix, inputs, outputs)
+            if inputs != outputs:
+                state[f"{prefix}down_sample.0.weight"] = (outputs, inputs, 1, 1)
+                state |= norm_state(f"{prefix}down_sample.1", outputs)
+            inputs = outputs
+    return state | {"fc.weight": (n_classes, 512), "fc.bias": (n_classes,)}
+
+
+def without_weights(path, *args, **kwargs):
+    """What the call returns, on the meta device: 11 million numbers need not be drawn to be counted."""
+    try:
+        return call(path, *args, device="meta", **kwargs).result
+    except StudentError:  # nobody has to write what works there
+        return path(*args, **kwargs)
+
+
+@check(points=5, hint="3x3 with padding 1 keeps height and width.")
+@given(channels=widths(), height=sides(), width=sides())
+def test_block_shape(student, channels, height, width):
+    """BasicBlock keeps height and width at stride 1, for any channels"""
+    block = expect_module(student.BasicBlock(channels, channels), f"BasicBlock({channels}, {channels})")
+    x = torch.zeros(2, channels, height, width)
+    expect_shape(block(x), tuple(x.shape), f"{block} on {tuple(x.shape)}")
+
+
+@check(points=4, hint="self.conv1, self.bn1, self.conv2, self.bn2; bias=False; expansion is 1.")
+@given(inputs=widths(), outputs=widths(), stride=st.integers(1, 2))
+def test_block_state(student, inputs, outputs, stride):
+    """BasicBlock has the right parameters under the right names, and expansion 1"""
+    block = expect_module(student.BasicBlock(inputs, outputs, stride=stride), f"BasicBlock({inputs}, {outputs})")
+    expect_state(block, block_state("", inputs, outputs))
+    expansion = student.BasicBlock.expansion.value()
+    if expansion != 1:
+        raise CheckFailed(f"BasicBlock.expansion is {expansion!r}; 1 is expected.", expected=1, actual=expansion)
+
+
+@check(
+    points=6,
+    hint="_make_layer: the first block gets stride and down_sample, the others neither. Loop over range(1, blocks).",
+    requires=["block_state"],
+)
+@settings(max_examples=8)
+@given(layers=st.lists(st.integers(1, 4), min_size=4, max_size=4), n_classes=st.integers(1, 20))
+def test_make_layer(student, layers, n_classes):
+    """ResNet18 has the right blocks and shortcuts, for any list of layers"""
+    block = student.BasicBlock.value()
+    model = expect_module(without_weights(student.ResNet18, block, list(layers), n_classes), f"ResNet18({layers})")
+    expect_state(model, network_state(layers, n_classes))
+
+
+@check(points=6, hint="Compare with the handout's table, line by line.", requires=["make_layer"])
+def test_resnet18_architecture(student):
+    """resnet18 has 11,181,642 parameters with 10 classes, 11,689,512 with 1000, under the right names"""
+    for n_classes, count in ((10, 11_181_642), (1000, 11_689_512)):
+        model = expect_module(without_weights(student.resnet18, n_classes), f"resnet18({n_classes})")
+        expect_parameter_count(model, count)
+        expect_state(model, network_state((2, 2, 2, 2), n_classes))
+
+
+@check(points=5, hint="Flatten everything but the batch; avgpool gives one number per channel, whatever the size.")
+def test_resnet18_shape(student):
+    """resnet18 gives logits (N, 10) for images of any size"""
+    model = expect_module(student.once("resnet18"), "resnet18()")
+    model.eval()
+    for shape in ((2, 3, 32, 32), (1, 3, 64, 64), (1, 3, 75, 41)):
+        expect_shape(model(torch.zeros(shape)), (shape[0], 10), f"resnet18() on {shape}")
+
+
+@check(points=2, hint="Hand n_classes on to the last layer.", requires=["resnet18_shape"])
+def test_resnet18_classes(student):
+    """n_classes decides how many logits there are"""
+    model = expect_module(student.resnet18(n_classes=3), "resnet18(n_classes=3)")
+    model.eval()
+    expect_shape(model(torch.zeros(1, 3, 32, 32)), (1, 3), "resnet18(n_classes=3)")
+
+
+@check(points=3, hint="Build the network from torch.nn yourself.", requires=["resnet18_architecture"])
+def test_own_work(context):
+    """Nothing is taken from torchvision.models"""
+    expect_unused(context.source, ["torchvision.models"])

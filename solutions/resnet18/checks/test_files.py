@@ -1,0 +1,142 @@
+"""Hidden checks of resnet18: the data functions with awkward names, with files that are there already, interrupted."""
+
+import os
+from pathlib import PurePosixPath
+
+from grader.checks import CheckFailed, check
+from grader.checks.files import expect_kept, files
+from grader.student import StudentError, call
+
+ENGLISH = {
+    "cane": "dog", "cavallo": "horse", "elefante": "elephant", "farfalla": "butterfly", "gallina": "chicken",
+    "gatto": "cat", "mucca": "cow", "pecora": "sheep", "ragno": "spider", "scoiattolo": "squirrel",
+}  # fmt: skip
+AWKWARD = [
+    "a b.jpg", "ä ö ü.png", "강아지 1.jpg", "[1].jpg", "-rf.jpg", "%41 {0}.png", "it's.jpg", ".hidden.jpg", "UPPER.JPG",
+    "no extension", "dots.in.the.name.jpg", "~.png", "Thumbs.db", "train", "test.jpg", "1.jpg", "1.jpeg", "1.png",
+]  # fmt: skip
+if os.name != "nt":
+    AWKWARD += ["*.jpg", 'quoted".jpg', "new\nline.jpg", "back\\slash.jpg", "space .jpg", "?.png", "a:b.jpg"]
+DONE = "create_train_test_dirs"
+
+
+def places(before, tree, what):
+    """Where each file of a class folder is now; all of them are in their class, and the class folders are gone."""
+    inside = {path: content for path, content in before.items() if "/" in path}
+    now = expect_kept(inside, tree, what)
+    for old, new in now.items():
+        first, *middle, _ = PurePosixPath(old).parts
+        name = ENGLISH.get(middle[0] if middle else first, middle[0] if middle else first)
+        place = PurePosixPath(new).parts
+        if len(place) != 3 or place[0] not in ("train", "test") or place[1] != name:
+            raise CheckFailed(f"{what} leaves {old!r} at {new!r}.", expected=f"train/{name}/ or test/{name}/", actual=new)
+        if PurePosixPath(old).suffix.lower() in (".jpg", ".jpeg", ".png") and place[2].split(".")[-1] != old.split(".")[-1]:
+            raise CheckFailed(f"{what} turns {old!r} into {new!r}, with another suffix.", expected=old, actual=new)
+    for old in inside:
+        folder = PurePosixPath(old).parts[0]
+        if folder not in ("train", "test") and folder in tree:
+            raise CheckFailed(f"{what} leaves the folder {folder}/ behind.")
+    return now
+
+
+def expect_shares(now, test_size, what):
+    counts = {}
+    for new in now.values():
+        part, name, _ = PurePosixPath(new).parts
+        counts.setdefault(name, []).append(part == "test")
+    for name, flags in counts.items():
+        if abs(sum(flags) - test_size * len(flags)) >= 1:
+            raise CheckFailed(
+                f"{what}, {sum(flags)} of {len(flags)} files of {name} are in test/.",
+                expected=f"{test_size * len(flags):g}",
+                actual=sum(flags),
+            )
+
+
+@check(
+    points=6,
+    hint="Move files as they are, whatever they are called; where the name is taken already, choose another one.",
+    requires=["split"],
+)
+def test_split_awkward(student):
+    """create_train_test_dirs copes with any name, and overwrites nothing where two folders become one class"""
+    paths = [f"{folder}/{name}" for folder in ("cane", "dog", "due parole", "Gatto") for name in AWKWARD]
+    paths += [f"{folder}/{number}.jpeg" for folder in ENGLISH for number in range(5)]
+    before = files(list(dict.fromkeys(paths)) + ["translate.py", "read me.txt"])
+    student.write_tree("awkward", before)
+    for _ in range(2):
+        student.create_train_test_dirs("awkward", 0.25)
+        tree = student.read_tree("awkward")
+        expect_shares(places(before, tree, DONE), 0.25, DONE)
+        loose = expect_kept({path: content for path, content in before.items() if "/" not in path}, tree, DONE)
+        for old, new in loose.items():
+            if old != new:
+                raise CheckFailed(f"{DONE} moves {old!r}, which lies beside the class folders, to {new!r}.", expected=old)
+
+
+@check(points=5, hint="Sort before you shuffle; random.Random(seed).", requires=["split"])
+def test_split_seed(student):
+    """The seed decides the split: the same one gives the same, another one another"""
+    paths = [f"{folder}/{number}.jpg" for folder in ("cane", "gatto", "mucca") for number in range(20)]
+    found = []
+    for order, seed in ((1, [5]), (-1, [5]), (1, [6]), (1, []), (-1, [])):
+        before = files(paths[::order])
+        student.write_tree("seeded", before)
+        student.create_train_test_dirs("seeded", 0.3, *seed)
+        now = places(before, student.read_tree("seeded"), DONE)
+        expect_shares(now, 0.3, DONE)
+        found.append({old: PurePosixPath(new).parts[0] for old, new in now.items()})
+    if found[0] != found[1] or found[3] != found[4]:
+        raise CheckFailed("The same seed gives two different splits of the same files.", expected="the same split")
+    if found[0] == found[2]:
+        raise CheckFailed("Seeds 5 and 6 give the same split.", expected="another split")
+
+
+@check(
+    points=3,
+    hint="Count what is in train/ and test/ already: the share is one of all files of the class.",
+    requires=["split_again"],
+)
+def test_split_more_files(student):
+    """Files that come later join those that are there: nothing is overwritten, nothing moves back, shares hold"""
+    paths = [f"train/dog/{number}.jpg" for number in range(8)] + ["test/dog/8.jpg", "test/dog/9.jpg"]
+    paths += [f"train/cat/{number}.jpg" for number in range(3)] + ["test/cat/a.jpg"]
+    paths += [f"cane/{number}.jpg" for number in range(10)] + [f"gatto/{number}.jpg" for number in range(16)]
+    before = files(paths)
+    student.write_tree("more", before)
+    student.create_train_test_dirs("more")
+    now = places(before, student.read_tree("more"), DONE)
+    expect_shares(now, 0.2, "After a call with more files")
+    moved = [old for old, new in now.items() if old.startswith(("train/", "test/")) and old != new]
+    if moved:
+        raise CheckFailed(f"{DONE} moves {moved[0]!r}, which was in its place already, to {now[moved[0]]!r}.")
+
+
+@check(
+    points=8,
+    hint="Rename files one by one (one step, never copy and delete), and count on finding half of the work done.",
+    requires=["split_again"],
+)
+def test_split_interrupted(student):
+    """Interrupted anywhere and called again, create_train_test_dirs loses nothing and ends as if nothing had happened"""
+    paths = [f"{folder}/{number}.jpg" for folder in ("cane", "dog") for number in range(6)]
+    before = files(paths + [f"gatto/{number}.jpg" for number in range(11)])
+    for changes in (*range(12), *range(12, 120, 3)):
+        student.write_tree("stopped", before)
+        what = f"{DONE}, interrupted after {changes} changes of files,"
+        try:
+            call(student.create_train_test_dirs, "stopped", test_size=0.4, stop_after=changes)
+        except StudentError as error:
+            if error.status != "error":
+                raise
+        half = student.read_tree("stopped")
+        expect_kept(before, half, what, once=False)
+        student.create_train_test_dirs("stopped", test_size=0.4)
+        tree = student.read_tree("stopped")
+        now = places(before, tree, f"{what} and called again")
+        expect_shares(now, 0.4, f"When {what} and called again")
+        for path, kind in half.items():
+            if path.startswith(("train/", "test/")) and kind not in ("folder", tree.get(path)):
+                raise CheckFailed(f"When {what} and called again, it moves {path!r}, which was in its place already.")
+        if all(path.startswith(("train", "test")) for path in half):
+            return

@@ -1,0 +1,103 @@
+"""Hidden checks of resnet18: the same function as the solution and as torchvision's network, forward and backward."""
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from grader.checks import check
+from grader.checks.architecture import expect_module
+from grader.checks.numerics import calibrate, expect_fresh, expect_same_function, expect_same_gradient, give_weights
+from grader.checks.strategies import seeds, sides, widths
+
+BLOCK_HINT = "conv1, bn1, ReLU, conv2, bn2; add the shortcut; then ReLU."
+
+
+@check(points=8, hint=BLOCK_HINT, requires=["block_shape", "block_state"])
+@given(
+    channels=widths(),
+    size=st.tuples(sides(), sides()),
+    seed=seeds(),
+    training=st.booleans(),
+    projected=st.booleans(),
+)
+def test_block_function(student, reference, channels, size, seed, training, projected):
+    """BasicBlock computes the right function, forward and backward, with down_sample and without"""
+    generator = torch.Generator().manual_seed(seed)
+    # Any module can be the down_sample: here it is another block.
+    theirs = {"down_sample": reference.BasicBlock(channels, channels)} if projected else {}
+    own = {"down_sample": student.BasicBlock(channels, channels)} if projected else {}
+    original = reference.BasicBlock(channels, channels, **theirs)
+    calibrate(original, torch.randn(4, channels, 7, 8, generator=generator), seed)
+    mine = give_weights(student.BasicBlock(channels, channels, **own), original)
+    x = torch.randn(3, channels, *size, generator=generator)
+    expect_same_function(mine, original, [x], training=training)
+    expect_same_gradient(mine, original, x, training=training)
+
+
+@check(
+    points=8,
+    hint="Only the first block of layer2, layer3 and layer4 has stride 2, in conv1 and in down_sample.",
+    requires=["make_layer", "block_function"],
+)
+def test_layers_function(student, reference, context):
+    """layer1 to layer4 compute the right functions, with any number of blocks and on odd sizes"""
+    original = reference.ResNet18(reference.BasicBlock, [1, 2, 1, 2], 4)
+    mine = expect_module(student.ResNet18(student.BasicBlock.value(), [1, 2, 1, 2], 4), "ResNet18(...)")
+    x = torch.randn(4, 3, 50, 43, generator=context.generator(1))
+    give_weights(mine, calibrate(original, x, 1))
+    for number, channels in enumerate((64, 64, 128, 256), 1):
+        layer = getattr(original, f"layer{number}")
+        inputs = [torch.randn(3, channels, *size, generator=context.generator(number)) for size in ((7, 6), (1, 4))]
+        part = getattr(mine, f"layer{number}").value()
+        expect_same_function(part, layer, inputs)
+        expect_same_function(part, layer, inputs[:1], training=True)
+
+
+def torchvision_resnet18(x, seed):
+    """torchvision's network with random calibrated weights, its shortcuts under the handout's name."""
+    from torchvision.models import resnet18
+
+    with torch.device("meta"):  # its own initial weights are not needed
+        model = resnet18(num_classes=10)
+    model.to_empty(device="cpu")
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_running_stats()
+    return calibrate(model, x, seed)
+
+
+def mapped(model):
+    return {key.replace("downsample", "down_sample"): value for key, value in model.state_dict().items()}
+
+
+@check(
+    points=8,
+    hint="conv1, bn1, ReLU, maxpool, layer1 to layer4, avgpool, flatten, fc.",
+    requires=["resnet18_architecture", "resnet18_shape"],
+)
+def test_resnet18_function(student, context):
+    """resnet18 computes the same as torchvision's under the same weights"""
+    x = torch.randn(4, 3, 64, 64, generator=context.generator(5))
+    original = torchvision_resnet18(x, 2)
+    mine = expect_module(student.once("resnet18"), "resnet18()")
+    mine.load_state_dict(mapped(original))
+    odd = torch.randn(1, 3, 75, 97, generator=context.generator(6))
+    expect_same_function(mine, original, [x[:2], odd])
+    expect_same_function(mine, original, [x], training=True)
+
+
+@check(
+    points=4,
+    hint="Do not cut the graph in forward (no detach, no no_grad), and share nothing between two networks.",
+    requires=["resnet18_function"],
+)
+def test_resnet18_gradient(student, context):
+    """A second network has weights of its own, and torchvision's gradients at every parameter"""
+    mine = expect_module(student.resnet18(), "resnet18()")
+    other = expect_module(student.once("resnet18"), "resnet18()")
+    expect_fresh(mine, other, ["conv1.weight", "layer4.1.conv2.weight", "fc.weight"])
+    x = torch.randn(2, 3, 40, 40, generator=context.generator(7))
+    original = torchvision_resnet18(x, 3)
+    mine.load_state_dict(mapped(original))
+    expect_same_gradient(mine, original, x)
