@@ -118,4 +118,5 @@ def _environment() -> dict[str, str]:
         "PYTHONPATH": str(Path(grader.__file__).parent.parent),
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1",  # until the judge says how many
+        "OMP_WAIT_POLICY": "passive",  # as in grader/__main__.py
     }

@@ -19,7 +19,6 @@ from grader.student.outcomes import CheckFailed
 from grader.tracing import Layer, Step
 
 Answer = TypeVar("Answer")
-Described = TypeVar("Described")
 # What Python, and hypothesis when it prints arguments (`_repr_pretty_`), ask of every object is not the student's.
 _PYTHON = ("__", "_repr_")
 _SHOWN = 40  # characters of a key in what an answer's part is called
@@ -184,25 +183,25 @@ class Remote:
 
     def parameters(self) -> list[Parameter]:
         """The parameters of an nn.Module, in its order."""
-        return self._describe(_read_parameters)
+        return self._ask("state", _read_parameters)
 
     def layers(self) -> list[Layer]:
         """The modules of an nn.Module, itself included, in the order of ``named_modules``."""
-        return self._describe(
-            lambda answer: [Layer(str(name), str(kind), dict(hyper)) for name, kind, hyper in answer["modules"]]
+        return self._ask(
+            "layers", lambda answer: [Layer(str(name), str(kind), dict(hyper)) for name, kind, hyper in answer]
         )
 
     def buffers(self) -> list[Parameter]:
         """The buffers of an nn.Module that its state_dict holds (running statistics and the like), in its order."""
-        return self._describe(_read_buffers)
+        return self._ask("state", _read_buffers)
 
     def state(self) -> tuple[list[Parameter], list[Parameter]]:
         """`parameters` and `buffers`, in one request."""
-        return self._describe(lambda answer: (_read_parameters(answer), _read_buffers(answer)))
+        return self._ask("state", lambda answer: (_read_parameters(answer), _read_buffers(answer)))
 
-    def _describe(self, read: Callable[[Any], Described]) -> Described:
+    def _ask(self, kind: str, read: Callable[[Any], Answer]) -> Answer:
         self.need_module()
-        return self._session.request("describe", self._written, read, target=self)
+        return self._session.request(kind, self._written, read, target=self)
 
     def trace(self, x: torch.Tensor, outputs: bool = False) -> tuple[list[Step], str]:
         """Run the module and list what each of its modules did; the second part is the error that stopped it, or ""."""

@@ -38,7 +38,8 @@ class Server:
             "import": self.import_files,
             "call": self.call,
             "get": self.get,
-            "describe": self.describe,
+            "state": self.state,
+            "layers": self.layers,
             "trace": self.trace,
             "backward": self.backward,
             "configure": self.configure,
@@ -151,8 +152,8 @@ class Server:
         mutated = [index for index, argument in enumerate(args) if _version(argument) != before[index]]
         return {"result": result, "mutated": mutated}
 
-    def describe(self, target: nn.Module) -> dict[str, object]:
-        """Parameters, persistent buffers, modules of ``target``: names, shapes, dtypes, classes, hyper-parameters."""
+    def state(self, target: nn.Module) -> dict[str, object]:
+        """Parameters and persistent buffers of ``target``: names, shapes, dtypes."""
         parameters = dict(target.named_parameters())
         return {
             "parameters": [
@@ -164,8 +165,11 @@ class Server:
                 for name, value in target.state_dict().items()
                 if name not in parameters and isinstance(value, torch.Tensor)
             ],
-            "modules": [[layer.name, layer.type, layer.hyper_parameters] for layer in tracing.layers(target)],
         }
+
+    def layers(self, target: nn.Module) -> list[object]:
+        """Modules of ``target``: names, classes, hyper-parameters."""
+        return [[layer.name, layer.type, layer.hyper_parameters] for layer in tracing.layers(target)]
 
     def trace(self, target: nn.Module, x: torch.Tensor, outputs: bool) -> dict[str, object]:
         """`tracing.trace`; an exception that stopped it comes back beside the steps before it."""

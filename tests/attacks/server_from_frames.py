@@ -13,9 +13,9 @@ def owner():
 
 SERVER = owner()
 print("found the server", SERVER is not None)
-SERVER.operations["describe"] = lambda target: {
+SERVER.operations["state"] = lambda target: {
     "parameters": [["first.weight", [-43], "torch.float32", True], ["x", "abc", 5, None]],
     "buffers": "none",
-    "modules": {"a": 1},
 }
+SERVER.operations["layers"] = lambda target: {"a": 1}
 SERVER.operations["trace"] = lambda **_: {"entries": [["", "Net", [3, 4], [3, 3], "no"]], "error": {"text": 5}}

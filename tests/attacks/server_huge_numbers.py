@@ -5,8 +5,7 @@ import gc
 SIZE = 2**63 - 1
 for each in gc.get_objects():
     if type(each).__name__ == "Server":
-        each.operations["describe"] = lambda target: {
+        each.operations["state"] = lambda target: {
             "parameters": [["first.weight", [SIZE] * 150_000, "torch.float32", True]],
             "buffers": [],
-            "modules": [],
         }
