@@ -34,7 +34,9 @@ def contents(tree: Mapping[str, str]) -> dict[str, list[str]]:
     return found
 
 
-def expect_kept(before: Mapping[str, bytes], tree: Mapping[str, str], what: str, *, once: bool = True) -> dict[str, str]:
+def expect_kept(
+    before: Mapping[str, bytes], tree: Mapping[str, str], what: str, *, once: bool = True
+) -> dict[str, str]:
     """Every file of ``before`` is still in ``tree``, under whatever path; with ``once`` there is no second copy of it.
 
     Returns:

@@ -8,7 +8,13 @@ from grader.audit.observe import Drawn, behaviour, fill, noise, outcome, shared,
 
 SIZES = [(n, f, p, s) for n in range(1, 12) for f in range(1, 8) for p in range(3) for s in range(1, 5)]
 LARGE = [(10**6 + 1, 3, 0, 2), (225, 7, 3, 2)]
-STACKS = [[], [(5, 1), (2, 2), (5, 1), (2, 2)], [(1, 2), (1, 3), (4, 1)], [(3, 1)] * 5, [(7, 2), (3, 2), (1, 4), (2, 1)]]
+STACKS = [
+    [],
+    [(5, 1), (2, 2), (5, 1), (2, 2)],
+    [(1, 2), (1, 3), (4, 1)],
+    [(3, 1)] * 5,
+    [(7, 2), (3, 2), (1, 4), (2, 1)],
+]
 # Images, and how many are in a batch; brightness differs from image to image.
 LOADERS = [((4, 3, 5, 2), 4), ((7, 1, 3, 3), 3), ((5, 4, 2, 2), 1), ((6, 2, 1, 4), 5)]
 

@@ -37,7 +37,9 @@ def test_conv_output_size_everywhere(student):
             raise CheckFailed(f"{said} gives {found}; {wanted} is expected.", expected=wanted, actual=found)
 
 
-@check(points=4, hint="Each layer adds (f - 1) times the product of the strides before it.", requires=["receptive_field"])
+@check(
+    points=4, hint="Each layer adds (f - 1) times the product of the strides before it.", requires=["receptive_field"]
+)
 @given(layers=st.lists(st.tuples(st.integers(1, 7), st.integers(1, 4)), min_size=3, max_size=6))
 def test_receptive_field_deep(student, layers):
     """receptive_field is right for deep stacks, also where a stride is larger than the filter before it"""
@@ -151,7 +153,9 @@ def test_lenet5_function(student, reference, context):
     expect_same_function(give_weights(student.LeNet5(n_classes=17), wide), wide, [noise])
 
 
-@check(points=3, hint="No detach, no no_grad in forward; share nothing between two networks.", requires=["lenet5_function"])
+@check(
+    points=3, hint="No detach, no no_grad in forward; share nothing between two networks.", requires=["lenet5_function"]
+)
 def test_lenet5_gradient(student, reference, context):
     """LeNet5 has weights of its own in every network, and the right gradients at every parameter"""
     noise = torch.randn(5, 1, 28, 28, generator=context.generator(5))

@@ -29,8 +29,13 @@ def places(before, tree, what):
         name = ENGLISH.get(middle[0] if middle else first, middle[0] if middle else first)
         place = PurePosixPath(new).parts
         if len(place) != 3 or place[0] not in ("train", "test") or place[1] != name:
-            raise CheckFailed(f"{what} leaves {old!r} at {new!r}.", expected=f"train/{name}/ or test/{name}/", actual=new)
-        if PurePosixPath(old).suffix.lower() in (".jpg", ".jpeg", ".png") and place[2].split(".")[-1] != old.split(".")[-1]:
+            raise CheckFailed(
+                f"{what} leaves {old!r} at {new!r}.", expected=f"train/{name}/ or test/{name}/", actual=new
+            )
+        if (
+            PurePosixPath(old).suffix.lower() in (".jpg", ".jpeg", ".png")
+            and place[2].split(".")[-1] != old.split(".")[-1]
+        ):
             raise CheckFailed(f"{what} turns {old!r} into {new!r}, with another suffix.", expected=old, actual=new)
     for old in inside:
         folder = PurePosixPath(old).parts[0]
@@ -71,7 +76,9 @@ def test_split_awkward(student):
         loose = expect_kept({path: content for path, content in before.items() if "/" not in path}, tree, DONE)
         for old, new in loose.items():
             if old != new:
-                raise CheckFailed(f"{DONE} moves {old!r}, which lies beside the class folders, to {new!r}.", expected=old)
+                raise CheckFailed(
+                    f"{DONE} moves {old!r}, which lies beside the class folders, to {new!r}.", expected=old
+                )
 
 
 @check(points=5, hint="Sort before you shuffle; random.Random(seed).", requires=["split"])
