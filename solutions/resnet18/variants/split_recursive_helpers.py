@@ -1,0 +1,115 @@
+"""Many small functions, types everywhere."""
+
+import os
+import random
+from pathlib import Path
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+TRANSLATE = {
+    "cane": "dog", "cavallo": "horse", "elefante": "elephant", "farfalla": "butterfly", "gallina": "chicken",
+    "gatto": "cat", "mucca": "cow", "pecora": "sheep", "ragno": "spider", "scoiattolo": "squirrel",
+}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
+
+
+class BasicBlock(nn.Module):
+    expansion = 1
+
+    def __init__(self, in_channels, out_channels, stride=1, down_sample=None):
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out_channels)
+        self.down_sample = down_sample
+
+    def forward(self, x):
+        identity = x
+        out = F.relu(self.bn1(self.conv1(x)))
+        out = self.bn2(self.conv2(out))
+        if self.down_sample is not None:
+            identity = self.down_sample(x)
+        out += identity
+        return F.relu(out)
+
+
+class ResNet18(nn.Module):
+    def __init__(self, block, layers, n_classes=10):
+        super().__init__()
+        self.in_channels = 64
+        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        self.layer1 = self._make_layer(block, 64, layers[0])
+        self.layer2 = self._make_layer(block, 128, layers[1], 2)
+        self.layer3 = self._make_layer(block, 256, layers[2], 2)
+        self.layer4 = self._make_layer(block, 512, layers[3], 2)
+        self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
+        self.fc = nn.Linear(512 * block.expansion, n_classes)
+
+    def _make_layer(self, block, out_channels, blocks, stride=1):
+        down_sample = None
+        if stride != 1 or self.in_channels != out_channels * block.expansion:
+            down_sample = nn.Sequential(
+                nn.Conv2d(self.in_channels, out_channels * block.expansion, 1, stride, bias=False),
+                nn.BatchNorm2d(out_channels * block.expansion),
+            )
+        layers = [block(self.in_channels, out_channels, stride, down_sample)]
+        self.in_channels = out_channels * block.expansion
+        for _ in range(1, blocks):
+            layers.append(block(self.in_channels, out_channels))
+        return nn.Sequential(*layers)
+
+    def forward(self, x):
+        x = F.relu(self.bn1(self.conv1(x)))
+        x = self.maxpool(x)
+        x = self.layer1(x)
+        x = self.layer2(x)
+        x = self.layer3(x)
+        x = self.layer4(x)
+        x = self.avgpool(x)
+        x = torch.flatten(x, 1)
+        return self.fc(x)
+
+
+def resnet18(n_classes=10):
+    return ResNet18(BasicBlock, [2, 2, 2, 2], n_classes)
+
+
+def class_folders(source: Path) -> list[Path]:
+    return sorted(path for path in source.iterdir() if path.is_dir() and path.name not in {"train", "test"})
+
+
+def move_without_overwriting(file: Path, folder: Path, attempt: int = 0) -> None:
+    name = file.name if attempt == 0 else f"{file.stem}~{attempt}{file.suffix}"
+    if (folder / name).exists():
+        move_without_overwriting(file, folder, attempt + 1)
+    else:
+        file.rename(folder / name)
+
+
+def size_of(folder: Path) -> int:
+    return sum(1 for _ in folder.iterdir())
+
+
+def create_train_test_dirs(source: str, test_size: float = 0.2, seed: int = 0) -> None:
+    for folder in class_folders(Path(source)):
+        train, test = (Path(source, part, TRANSLATE.get(folder.name, folder.name)) for part in ("train", "test"))
+        for each in (train, test):
+            os.makedirs(each, exist_ok=True)
+        total = size_of(folder) + size_of(train) + size_of(test)
+        files = random.Random(seed).sample(sorted(folder.iterdir()), size_of(folder))
+        while files:
+            move_without_overwriting(files.pop(), test if size_of(test) < round(total * test_size) else train)
+        folder.rmdir()
+
+
+def count_images(folder):
+    counts = {}
+    for path in sorted(Path(folder).iterdir()):
+        if path.is_dir():
+            counts[path.name] = len([f for f in path.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES])
+    return counts
