@@ -150,7 +150,9 @@ def test_the_root_is_here_or_above(tmp_path: Path) -> None:
     assert assignment.find_root(tmp_path) == ROOT  # where grader itself is
 
 
-@pytest.mark.parametrize(("name", "points", "threshold"), [("vgg16", 100, 0.85), ("resnet50", 120, 0.80)])
+@pytest.mark.parametrize(
+    ("name", "points", "threshold"), [("vgg16", 100, 0.85), ("resnet50", 120, 0.80), ("cnn_basics", 100, 0.98)]
+)
 def test_the_shipped_assignments(name: str, points: int, threshold: float) -> None:
     assert name in assignment.names(ROOT)
     found = assignment.load(name, ROOT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import tarfile
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
-from grader import datasets
+from grader import assignment, datasets
 from grader.datasets import CLASSES, DataError
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar10"
@@ -223,6 +225,102 @@ def test_digits_held_out_are_not_trained_on() -> None:
     assert not {image.numpy().tobytes() for image in train.images} & {image.numpy().tobytes() for image in test.images}
     assert set(test.labels.tolist()) == set(range(10))
     assert torch.equal(datasets.digits("test").images, test.images)
+
+
+def idx(array: np.ndarray) -> bytes:
+    """As MNIST's files have it: two zeros, 8 for bytes, the number of dimensions, their extents, the bytes."""
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+def mnist(folder: Path) -> Path:
+    """<folder>/MNIST/raw/ as torchvision has it, with 12 images to test and 30 to train; returns ``folder``."""
+    raw = folder / "MNIST" / "raw"
+    raw.mkdir(parents=True, exist_ok=True)
+    for name, count in (("t10k", 12), ("train", 30)):
+        images = np.random.default_rng(count).integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        (raw / f"{name}-images-idx3-ubyte").write_bytes(idx(images))
+        (raw / f"{name}-labels-idx1-ubyte").write_bytes(idx(np.arange(count, dtype=np.uint8) % 10))
+    return folder
+
+
+@pytest.mark.parametrize("inside", ["", "MNIST", "MNIST/raw"])
+def test_mnist_as_torchvision_has_it(tmp_path: Path, inside: str) -> None:
+    found = datasets.mnist(mnist(tmp_path / "data") / inside, "test")
+    assert (found.name, found.source) == ("MNIST", str(tmp_path / "data" / "MNIST" / "raw"))
+    assert found.images.shape == (12, 1, 28, 28)
+    assert found.images.dtype == torch.uint8
+    assert found.labels.tolist() == [number % 10 for number in range(12)]
+    expected = np.random.default_rng(12).integers(0, 256, (12, 28, 28), dtype=np.uint8)
+    assert torch.equal(found.images[:, 0], torch.from_numpy(expected))
+    assert len(datasets.mnist(tmp_path / "data", "train")) == 30
+
+
+def test_mnist_that_is_not_there_or_damaged_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no such file or folder"):
+        datasets.mnist(tmp_path / "nowhere", "test")
+    with pytest.raises(DataError, match=r"looked for MNIST/raw/, .* --data digits"):
+        datasets.mnist(tmp_path, "test")
+    raw = mnist(tmp_path) / "MNIST" / "raw"
+    (raw / "train-labels-idx1-ubyte").unlink()
+    with pytest.raises(DataError, match="not a complete MNIST"):
+        datasets.mnist(tmp_path, "train")
+    labels, images = raw / "t10k-labels-idx1-ubyte", raw / "t10k-images-idx3-ubyte"
+    for path, content in (
+        (labels, idx(np.arange(11, dtype=np.uint8) % 10)),
+        (labels, idx(np.arange(12, dtype=np.uint8))),
+        (labels, b""),
+        (images, images.read_bytes()[:-1]),
+        (images, idx(np.zeros((12, 27, 28), dtype=np.uint8))),
+        (images, b"no images"),
+    ):
+        mnist(tmp_path)
+        path.write_bytes(content)
+        with pytest.raises(DataError, match="MNIST"):
+            datasets.mnist(tmp_path, "test")
+
+
+def test_mnist_is_looked_for_where_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert datasets.find(kind="MNIST").source == "embedded (scikit-learn's digits, upsampled to 1x28x28)"
+    assert datasets.find(mnist(tmp_path / "given"), kind="MNIST").name == "MNIST"
+    with pytest.raises(DataError, match="No CIFAR-10"):
+        datasets.find(tmp_path / "given")
+    mnist(Path("data"))
+    assert datasets.find(kind="MNIST").name == "MNIST"
+    assert datasets.find().name == "digits"
+    monkeypatch.setenv("GRADER_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="No MNIST"):
+        datasets.find(kind="MNIST")
+
+
+def tiny(folder: Path, trained_on: str | None) -> assignment.Assignment:
+    """An assignment for MNIST with a checkpoint that says what it was trained on."""
+    made = folder / "assignments" / "tiny"
+    made.mkdir(parents=True)
+    text = 'title = "T"\nfiles = ["tiny.py"]\npoints = 1\n[checkpoint]\nfile = "tiny.safetensors"\nbuild = "net"\n'
+    (made / "assignment.toml").write_text(text + 'threshold = 0.9\ndigits_threshold = 0.5\nimages = "MNIST"\n')
+    metadata = None if trained_on is None else {"data": trained_on}
+    save_file({"weight": torch.zeros(1)}, str(made / "tiny.safetensors"), metadata)
+    return assignment.load("tiny", folder)
+
+
+def test_a_checkpoint_is_measured_on_what_it_was_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = mnist(tmp_path / "data")
+    alone, both, silent = (
+        tiny(tmp_path / str(number), said) for number, said in enumerate(("digits", "MNIST, digits", None))
+    )
+    for chosen in (both, silent):
+        assert datasets.for_assignment(chosen, data).name == "MNIST"
+    with pytest.raises(DataError, match=r"trained on digits alone.*grader train tiny"):
+        datasets.for_assignment(alone, data)
+    for chosen in (alone, both, silent):
+        found = datasets.for_assignment(chosen, Path("digits"))
+        assert (found.name, tuple(found.images.shape)) == ("digits", (450, 1, 28, 28))
+    monkeypatch.setenv("GRADER_DATA", str(data))
+    assert datasets.for_assignment(alone).name == "digits"
+    assert datasets.for_assignment(both).name == "MNIST"
+    checkpoint = alone.settings.checkpoint
+    assert checkpoint is not None
+    assert [checkpoint.threshold_on(name) for name in ("MNIST", "digits")] == [0.9, 0.5]
 
 
 def test_normalise_is_what_the_networks_read() -> None:

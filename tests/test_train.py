@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from grader.datasets import CLASSES
@@ -146,3 +148,43 @@ def test_stopped_resumed_and_finished(root: Path) -> None:
     assert (folder / "training.png").is_file()
     assert "A tiny network" in (folder / "MODEL_CARD.md").read_text()
     assert not (root / "tmp" / "training" / "tiny").exists()
+
+
+def test_on_the_digits_alone_and_on_mnist(tmp_path: Path) -> None:
+    """An assignment for 28x28 images: without data on the digits, with MNIST on both; the checkpoint says which."""
+    made, solution = tmp_path / "assignments" / "tiny", tmp_path / "solutions" / "tiny"
+    (made / "checks").mkdir(parents=True)
+    solution.mkdir(parents=True)
+    (made / "assignment.toml").write_text(TOML + 'images = "MNIST"\n')
+    (solution / "recipe.toml").write_text(RECIPE.replace("weight_decay", "digits_suffice = true\nweight_decay"))
+    (solution / "tiny.py").write_text(SOLUTION.replace("Conv2d(3", "Conv2d(1"))
+    raw = tmp_path / "mnist" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name, count in (("train", 20), ("t10k", 10)):
+        images = np.random.default_rng(count).integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        header = bytes([0, 0, 8, 3]) + struct.pack(">3I", count, 28, 28)
+        (raw / f"{name}-images-idx3-ubyte").write_bytes(header + images.tobytes())
+        labels = bytes(number % 10 for number in range(count))
+        (raw / f"{name}-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1]) + struct.pack(">I", count) + labels)
+
+    def trained(*more: str) -> tuple[str, str, str]:
+        command = [sys.executable, "-m", "grader", "train", "tiny", "--processes", "1", *more]
+        environment = {key: value for key, value in os.environ.items() if key != "GRADER_DATA"}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment | {"GRADER_CACHE": str(tmp_path)}, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        with safe_open(str(made / "tiny.safetensors"), "pt") as file:
+            return done.stdout, (made / "MODEL_CARD.md").read_text(), file.metadata()["data"]
+
+    said, card, data = trained("--epochs", "0.03")
+    assert data == "digits"
+    assert "digits: " in said
+    assert "MNIST" not in said + card
+    assert "as 1 x 28 x 28 images" in card
+    assert "mirrored" not in card
+    said, card, data = trained("--data", "mnist")
+    assert data == "MNIST, digits"
+    assert "MNIST: " in said
+    assert "60,000 training images" in card
+    assert "| 28 x 28 |" in card

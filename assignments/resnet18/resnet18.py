@@ -25,8 +25,8 @@ IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions with batch norm, added to a shortcut, then ReLU.
 
-    (N, in_channels, H, W) -> (N, out_channels, H / stride, W / stride), rounded up. The shortcut is the input itself, or
-    down_sample(input) where that module is given.
+    (N, in_channels, H, W) -> (N, out_channels, H / stride, W / stride), rounded up. The shortcut is the input itself,
+    or down_sample(input) where that module is given.
     """
 
     expansion = 1
@@ -88,8 +88,8 @@ def create_train_test_dirs(source, test_size=0.2, seed=0):
     keep theirs; what lies beside the folders stays. Of each class the share test_size goes into test/ (rounded either
     way), drawn at random, so that the same seed gives the same split. The class folders are gone afterwards.
 
-    Nothing is ever lost or overwritten: where a name is taken, choose another. It can be called again, also after it was
-    interrupted half-way: what is in train/ and test/ already stays there, and the shares are again those of all files.
+    Nothing is ever lost or overwritten: where a name is taken, choose another. It can be called again, also after it
+    was interrupted half-way: what is in train/ and test/ already stays there, and the shares are those of all files.
     """
     # YOUR CODE HERE
     raise NotImplementedError()

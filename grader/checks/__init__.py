@@ -1,4 +1,4 @@
-"""What a check can say: architecture, numerics, accuracy, source."""
+"""What a check can say: architecture, numerics, accuracy, source, files."""
 
 from grader.checks.declare import CheckSpec, check
 from grader.student import CheckFailed

@@ -34,7 +34,7 @@ def check(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help='CIFAR-10: a folder, an archive, or "download"; or "digits". By default GRADER_DATA, ./data, digits.',
+            help='CIFAR-10, MNIST: a folder, an archive, or "download"; or "digits". Else GRADER_DATA, ./data, digits.',
         ),
     ] = None,
     exact: Annotated[bool, typer.Option("--exact", help="Measure accuracy on every image.")] = False,

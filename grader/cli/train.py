@@ -17,7 +17,7 @@ def train(
     name: Annotated[str, typer.Argument(metavar="ASSIGNMENT", help="Which one.")],
     data: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="CIFAR-10, as for check; by default GRADER_DATA or ./data."),
+        typer.Option(metavar="PATH", help="CIFAR-10 or MNIST, as for check; by default GRADER_DATA or ./data."),
     ] = None,
     epochs: Annotated[
         float | None,

@@ -41,11 +41,11 @@ def observe(module):
         yield f"two of {name} share weights", shared(build(), build())
         yield from behaviour(build(), *inputs)
         states = [build().state_dict() for _ in range(128)]
-        for key in states[0]:
+        for key in sorted(states[0]):  # the order in which layers are made is free
             yield f"initial {key} of {name}", Drawn(torch.cat([each[key].flatten() for each in states]))
     model = module.LeNet5()
     module.kaiming_init(model)
-    for key, value in model.state_dict().items():
+    for key, value in sorted(model.state_dict().items()):
         yield f"{key} after kaiming_init", Drawn(value)
 
     digits = noise(4, 1, 28, 28)

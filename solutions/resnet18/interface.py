@@ -49,7 +49,7 @@ def observe(module):
 
 
 def files(module):
-    home = os.getcwd()
+    home = Path.cwd()
     with tempfile.TemporaryDirectory(prefix="audited-") as folder:
         os.chdir(folder)  # an edit may take "." for the folder
         try:

@@ -167,7 +167,7 @@ def test_lenet5_gradient(student, reference, context):
 
 @check(
     points=5,
-    hint="Add up sums and counts over the batches and divide once at the end: a mean of means weighs batches, not pixels.",
+    hint="Add up sums and counts over the batches, divide once at the end: a mean of means weighs batches, not pixels.",
     requires=["mean_std"],
 )
 @given(count=st.integers(2, 9), batch=st.integers(1, 5), channels=st.integers(1, 4), seed=st.integers(0, 1000))

@@ -67,7 +67,7 @@ def test_split_awkward(student):
     """create_train_test_dirs copes with any name, and overwrites nothing where two folders become one class"""
     paths = [f"{folder}/{name}" for folder in ("cane", "dog", "due parole", "Gatto") for name in AWKWARD]
     paths += [f"{folder}/{number}.jpeg" for folder in ENGLISH for number in range(5)]
-    before = files(list(dict.fromkeys(paths)) + ["translate.py", "read me.txt"])
+    before = files([*dict.fromkeys(paths), "translate.py", "read me.txt"])
     student.write_tree("awkward", before)
     for _ in range(2):
         student.create_train_test_dirs("awkward", 0.25)
@@ -125,7 +125,7 @@ def test_split_more_files(student):
     requires=["split_again"],
 )
 def test_split_interrupted(student):
-    """Interrupted anywhere and called again, create_train_test_dirs loses nothing and ends as if nothing had happened"""
+    """Interrupted anywhere and called again, create_train_test_dirs loses nothing and finishes the job"""
     paths = [f"{folder}/{number}.jpg" for folder in ("cane", "dog") for number in range(6)]
     before = files(paths + [f"gatto/{number}.jpg" for number in range(11)])
     for changes in (*range(12), *range(12, 120, 3)):
