@@ -17,8 +17,8 @@ from grader.student import CheckFailed
 def expect_normal(value: Any, std: float, what: str) -> None:
     """``value`` (of at least some thousand numbers) can have been drawn from a normal law with mean 0 and ``std``.
 
-    Mean and standard deviation may be off by seven standard errors, std / sqrt(n) and std / sqrt(2 n) of n numbers; beyond
-    2.5 std lies 1.24 % of a normal law, and three times or a third of that is refused.
+    Mean and standard deviation may be off by seven standard errors: std / sqrt(n) and std / sqrt(2 n) for n numbers.
+    Beyond 2.5 std lies 1.24 % of a normal law; three times as much is refused, and a third.
 
     Raises:
         CheckFailed: it cannot.

@@ -58,10 +58,10 @@ def calibrate(module: nn.Module, x: torch.Tensor, seed: int) -> nn.Module:
 
 @torch.no_grad()
 def give_repeated(student: Any, reference: nn.Module, x: torch.Tensor, seed: int) -> Remote:
-    """`calibrate` and `give_weights` for what has 100 million weights: of each tensor only a block is drawn and sent.
+    """`calibrate` and `give_weights` for 100 million weights: of each tensor only a block is drawn and sent.
 
-    The rest of a tensor repeats it, with a period that divides no side of it. ``reference`` may hold uninitialised memory
-    (``to_empty``), and so may the student's model, whose state_dict must have the same keys and shapes.
+    The rest of a tensor repeats it, with a period that divides no side of it. Neither model needs numbers of its own before
+    (``to_empty``; the student's may be on the meta device); their keys and shapes must be the same.
     """
     module = expect_module(student, str(student))
     generator = torch.Generator().manual_seed(seed)

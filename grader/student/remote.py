@@ -233,7 +233,7 @@ class Remote:
         return self._session.request("backward", written, read, target=self, x=x, cotangent=cotangent)
 
     def load_repeated(self, state: dict[str, torch.Tensor]) -> None:
-        """Fill each entry of the state_dict that ``state`` names with its numbers, again and again: large weights of few.
+        """Fill each entry of the state_dict that ``state`` names with its numbers, again and again.
 
         A model built on the meta device is given memory first. See `grader.tracing.repeat_into`.
         """

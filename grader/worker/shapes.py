@@ -13,7 +13,7 @@ _DRAWING = frozenset(("normal_", "kaiming_normal_", "xavier_normal_", "trunc_nor
 
 
 class _NothingDrawn(TorchFunctionMode):
-    """Leaves out the drawing of normal numbers where there are none: for it torch would import 900 modules, for 0.5 s."""
+    """Leaves out the drawing of normal numbers where there are none: torch would import 900 modules for it (0.5 s)."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None

@@ -1,7 +1,7 @@
 """Hidden checks of vgg_family: torchvision's and the solution's function, gradients, dropout, initial weights.
 
-A VGG has 0.5 GB of weights, most of them in its first Linear. So the network is built without numbers, given memory, and
-filled with a block of them repeated, here and in the worker, where nothing large is sent.
+A VGG has 0.5 GB of weights, most of them in its first Linear. So the network is built without numbers, given memory,
+and filled with a block of them repeated, here and in the worker: nothing large is sent.
 """
 
 import torch
@@ -35,7 +35,7 @@ def oracle(cfg, batch_norm, **kwargs):
 
 
 def compare(build, kwargs, compare_with):
-    """``compare_with(model)`` for what build(**kwargs) returns: built without numbers, or, unless that passes, with them.
+    """``compare_with(model)`` for what build(**kwargs) returns, built without numbers; with them unless that passes.
 
     Right code may hold numbers that are in no state_dict; they are there only if it is really built.
     """
@@ -265,14 +265,14 @@ def expect_two_dropouts(comparing, kwargs, hidden, context):
         # 2,048 logits, each on with probability 1/4: standard deviation 0.01.
         if not (on | off).all() or abs(share - 0.25) > 0.06:
             raise CheckFailed(
-                f"In train mode the two dropouts together let {share:.0%} of the signals through; a quarter is expected.",
+                f"In train mode the two dropouts together let {share:.0%} of the signals through; 25% is expected.",
                 expected="two dropouts with p = 0.5",
             )
         # All 32 logits of an image are off with probability 0.75 ** 32 = 1e-4, unless whole images are dropped.
         silent = (~on).all(1).double().mean().item()
         if silent > 0.1:
             raise CheckFailed(
-                f"In train mode the dropouts silence {silent:.0%} of the images altogether; drop each signal by itself.",
+                f"In train mode the dropouts silence {silent:.0%} of the images as a whole; drop each signal by itself.",
                 expected="two times nn.Dropout",
             )
         model.eval()
