@@ -46,6 +46,16 @@ class Checkpoint(msgspec.Struct, forbid_unknown_fields=True):
         return digits if dataset == "digits" else self.threshold
 
 
+class Pictures(msgspec.Struct, forbid_unknown_fields=True):
+    """What `grader visualize` draws: what ``build`` names, called without arguments; all but the first as boxes only.
+
+    ``size`` is the side of the images to run them on; by default that of the data set.
+    """
+
+    build: Annotated[list[Annotated[str, Meta(pattern=r"^[A-Za-z_]\w*$")]], Meta(min_length=1)]
+    size: Annotated[int, Meta(ge=1, le=512)] | None = None
+
+
 class Settings(msgspec.Struct, forbid_unknown_fields=True):
     """assignment.toml. ``files[0]`` is the module that the checks see as ``student``."""
 
@@ -54,6 +64,14 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     points: Positive
     limits: Limits = msgspec.field(default_factory=Limits)
     checkpoint: Checkpoint | None = None
+    pictures: Pictures | None = None
+
+    @property
+    def pictured(self) -> list[str]:
+        """What `grader visualize` draws: as [pictures] says, else what the checkpoint is for."""
+        if self.pictures is not None:
+            return self.pictures.build
+        return [self.checkpoint.build] if self.checkpoint is not None else []
 
 
 @dataclass(frozen=True)

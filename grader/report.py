@@ -84,6 +84,12 @@ def is_full(result: Result) -> bool:
     return bool(result.tests) and all(test.extra_data.status == "passed" for test in result.tests)
 
 
+def is_started(result: Result) -> bool:
+    """Whether there is anything to be checked yet: a stub raises NotImplementedError wherever checks begin."""
+    statuses = {test.extra_data.status for test in result.tests}
+    return "not_attempted" not in statuses or not statuses <= {"not_attempted", "blocked"}
+
+
 # Sentences
 
 
@@ -170,6 +176,7 @@ def overview_lines(results: Sequence[Result]) -> list[str]:
     width = max((len(result.extra_data.assignment) for result in results), default=0)
     return [
         f"{result.extra_data.assignment:<{width}}  {result.score:g} of {result.extra_data.max_score:g} points"
+        f"{'' if is_started(result) else ', not started'}"
         for result in results
     ]
 

@@ -102,3 +102,17 @@ def trace(model: nn.Module, x: torch.Tensor, outputs: bool = False) -> tuple[lis
         for hook in hooks:
             hook.remove()
     return steps, None
+
+
+@torch.no_grad()
+def repeat_into(target: torch.Tensor, numbers: torch.Tensor) -> None:
+    """Fill ``target`` (contiguous, of any shape) with ``numbers``, again and again, in the order of its elements.
+
+    >>> repeat_into(target := torch.empty(2, 3), torch.tensor([1.0, 2.0])); target.tolist()
+    [[1.0, 2.0, 1.0], [2.0, 1.0, 2.0]]
+    """
+    flat = target.view(-1)
+    numbers = numbers.reshape(-1)
+    whole = len(flat) // len(numbers) * len(numbers)
+    flat[:whole].view(-1, len(numbers)).copy_(numbers)
+    flat[whole:].copy_(numbers[: len(flat) - whole])

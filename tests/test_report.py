@@ -157,7 +157,20 @@ def test_next_is_the_first_that_can_be_worked_on() -> None:
 
 def test_overview() -> None:
     second = result_of([outcome("f", "f", "failed", 3, message="")], assignment="resnet50")
-    assert report.overview_lines([FULL, second]) == ["vgg16     100 of 100 points", "resnet50  0 of 3 points"]
+    stub = [outcome("g", "g", "not_attempted", 2), outcome("h", "h", "blocked", 2, waits_for=["g"])]
+    third = result_of(stub, assignment="vgg")
+    assert report.overview_lines([FULL, second, third]) == [
+        "vgg16     100 of 100 points",
+        "resnet50  0 of 3 points",
+        "vgg       0 of 4 points, not started",
+    ]
+
+
+def test_what_is_started() -> None:
+    stub = [outcome("g", "g", "not_attempted", 2), outcome("h", "h", "blocked", 2, waits_for=["g"])]
+    assert not report.is_started(result_of(stub))
+    assert report.is_started(result_of([*stub, outcome("f", "f", "failed", 1, message="")]))
+    assert report.is_started(result_of([], status="error", message="It cannot be imported."))
 
 
 def hostile(text: str) -> list[Result]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from grader.student import CheckFailed, Remote
+from grader.student import CheckFailed, Path, Remote, StudentError, call
 
 Shape = tuple[int, ...]
 
@@ -106,6 +106,21 @@ def expect_state(model: Remote, expected: Mapping[str, Shape]) -> None:
             raise CheckFailed(
                 f"{key} of {model} has shape {actual[key]}; {shape} is expected.", expected=shape, actual=actual[key]
             )
+
+
+def shapes_of(build: Path, *args: Any, **kwargs: Any) -> Remote:
+    """What ``build(*args, **kwargs)`` returns, made without numbers (on torch's meta device) where that works.
+
+    So a network of half a gigabyte costs milliseconds; its state has names, shapes and types.
+
+    Raises:
+        CheckFailed: it is no nn.Module.
+    """
+    what = f"{build}(...)"
+    try:
+        return expect_module(call(build, *args, device="meta", **kwargs).result, what)
+    except StudentError:  # right code may look at its numbers while it is built
+        return expect_module(build(*args, **kwargs), what)
 
 
 def expect_steps(model: Remote, x: torch.Tensor, expected: Mapping[str, Shape]) -> None:

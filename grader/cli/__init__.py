@@ -1,5 +1,5 @@
-"""The command line: ``grader check``, ``grade``, ``show``, ``regrade``, ``stubs``, ``release``, ``collect``,
-``autograde``, ``train``, ``audit``.
+"""The command line: ``grader check``, ``visualize``, ``grade``, ``show``, ``regrade``, ``stubs``, ``release``,
+``collect``, ``autograde``, ``train``, ``audit``.
 
 One module for each command, which `app` puts together here; what they share is in `common`, `assignments`, `progress`
 and `json_option`.
@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from grader import __version__
-from grader.cli import audit, check, course, grade, show, stubs, train
+from grader.cli import audit, check, course, grade, show, stubs, train, visualize
 from grader.cli.json_option import with_json_target
 
 app = typer.Typer(
@@ -51,6 +51,7 @@ def _options(
 
 # In the order in which --help lists them.
 app.command("check")(check.check)
+app.command("visualize")(visualize.visualize)
 app.command("grade")(grade.grade)
 app.command("show")(show.show)
 app.command("regrade")(grade.regrade)

@@ -22,7 +22,7 @@ from grader.submission import Submission, SubmissionError
 def check(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="ASSIGNMENT", help="Which assignments, as --list names them; all by default."),
+        typer.Argument(metavar="ASSIGNMENT", help="Which, as --list names them; by default all you have started."),
     ] = None,
     path: Annotated[
         Path | None,
@@ -66,7 +66,7 @@ def check(
     """Grade your file and say what to do next.
 
     \b
-    grader check                               every assignment, your file in assignments/
+    grader check                               whatever you have started in assignments/; the rest is listed
     grader check vgg16                         one of them
     grader check vgg16 -s ~/vgg16.py           a file elsewhere
     grader check vgg16 --data ../cifar10       on CIFAR-10 instead of the embedded digits
@@ -86,7 +86,8 @@ def check(
         target = json_option.target_of(json)
         jobs, worst = _jobs(chosen, root, path, timeout)
         quiet = json == json_option.STDOUT
-        results, status = _grade(jobs, quiet, data=data, exact=exact, seed=seed) if jobs else ([], OK)
+        only_started = not names and len(jobs) > 1
+        results, status = _grade(jobs, quiet, only_started, data=data, exact=exact, seed=seed) if jobs else ([], OK)
         if len(results) > 1 and not quiet:
             report.show_overview(results, console())
         if json is not None and results:
@@ -134,8 +135,13 @@ def _handed_in(chosen: Assignment, path: Path | None) -> Submission:
     return replace(handin.submission, path=where.resolve().parent / handin.submission.path)
 
 
-def _grade(jobs: list[tuple[Assignment, Submission]], quiet: bool, **options: Any) -> tuple[list[Result], int]:
-    """Grade all ``jobs`` with one set of workers, showing each report as it comes; the worst that went wrong, too."""
+def _grade(
+    jobs: list[tuple[Assignment, Submission]], quiet: bool, only_started: bool, **options: Any
+) -> tuple[list[Result], int]:
+    """Grade all ``jobs`` with one set of workers, showing each report as it comes; the worst that went wrong, too.
+
+    Of what a student has not started there is no report with ``only_started``.
+    """
     from grader.judge.workers import Workers, WorkerStartError
 
     results: list[Result] = []
@@ -161,7 +167,7 @@ def _grade(jobs: list[tuple[Assignment, Submission]], quiet: bool, **options: An
                 worst = max(worst, explain(error, chosen.name))
                 continue
             results.append(result)
-            if not quiet:
+            if not quiet and (report.is_started(result) or not only_started):
                 report.show(result, console())
                 if len(jobs) > 1:
                     say("")

@@ -32,6 +32,7 @@ SENTENCES = {
     "grader.class_run.executors": ["SchedulerError"],
     "grader.class_run.judging": ["OtherChecksError"],
     "grader.nbgrader_course": ["CourseError"],
+    "grader.visualize.run": ["PictureError"],
     "grader.training.recipe": ["RecipeError", "TrainingError"],
 }
 

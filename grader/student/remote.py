@@ -231,6 +231,13 @@ class Remote:
 
         return self._session.request("backward", written, read, target=self, x=x, cotangent=cotangent)
 
+    def load_repeated(self, state: dict[str, torch.Tensor]) -> None:
+        """Fill each entry of the state_dict that ``state`` names with its numbers, again and again.
+
+        A model built on the meta device is given memory first. See `grader.tracing.repeat_into`.
+        """
+        self._session.request("load_repeated", f"filling the weights of {self._written}", target=self, state=state)
+
     def use_threads(self, count: int) -> None:
         """Let torch compute with ``count`` threads in the worker from now on."""
         self._session.request("configure", "setting the number of threads", threads=count)

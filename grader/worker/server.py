@@ -18,6 +18,7 @@ from torch import nn
 from grader import protocol, tracing
 from grader.protocol import Handle
 from grader.worker import files as trees
+from grader.worker.shapes import made_on
 
 MAX_MESSAGE = 4_000  # characters of an exception's text
 MAX_FRAMES = 20
@@ -42,6 +43,7 @@ class Server:
             "layers": self.layers,
             "trace": self.trace,
             "backward": self.backward,
+            "load_repeated": self.load_repeated,
             "configure": self.configure,
             "loader": self.loader,
             "write_tree": self.write_tree,
@@ -145,7 +147,7 @@ class Server:
         with contextlib.ExitStack() as within:
             within.enter_context(torch.set_grad_enabled(grad))
             if device is not None:
-                within.enter_context(torch.device(device))
+                within.enter_context(made_on(device))
             if stop_after is not None:
                 within.enter_context(trees.interrupted(stop_after))
             result = tracing.run(function, *args, **kwargs)
@@ -188,6 +190,18 @@ class Server:
         gradients = {name: parameter.grad for name, parameter in target.named_parameters()}
         target.zero_grad(set_to_none=True)
         return {"output": output, "input": x.grad, "parameters": gradients}
+
+    @torch.no_grad()
+    def load_repeated(self, target: nn.Module, state: dict[str, torch.Tensor]) -> None:
+        """Fill each entry of ``target``'s state_dict named in ``state`` with its numbers, again and again.
+
+        A model without numbers (on the meta device) is given memory first.
+        """
+        if any(value.is_meta for value in target.state_dict().values()):
+            target.to_empty(device="cpu")
+        held = target.state_dict()
+        for key, numbers in state.items():
+            tracing.repeat_into(held[key], numbers)
 
     def describe_error(self, error: BaseException) -> dict[str, object]:
         """The exception as data: class names, text, and where in the student's own files (file, line, function).

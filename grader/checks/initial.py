@@ -1,0 +1,55 @@
+"""Initial weights: which law they were drawn from.
+
+expect_normal(state["conv.weight"], 0.01, "conv.weight")
+expect_value(state["conv.bias"], 0, "conv.bias")
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from grader.checks.architecture import expect_tensor
+from grader.student import CheckFailed
+
+
+def expect_normal(value: Any, std: float, what: str) -> None:
+    """``value`` (of at least some thousand numbers) can have been drawn from a normal law with mean 0 and ``std``.
+
+    Mean and standard deviation may be off by seven standard errors: std / sqrt(n) and std / sqrt(2 n) for n numbers.
+    Beyond 2.5 std lies 1.24 % of a normal law; three times as much is refused, and a third.
+
+    Raises:
+        CheckFailed: it cannot.
+
+    >>> expect_normal(torch.randn(10_000) * 0.01, 0.01, "fc.weight")
+    >>> expect_normal(torch.zeros(10_000), 0.01, "fc.weight")
+    Traceback (most recent call last):
+    grader.student.outcomes.CheckFailed: fc.weight: the weights have mean 0.0000 and std 0.0000.
+    """
+    numbers = expect_tensor(value, what).double()
+    mean, actual = numbers.mean().item(), numbers.std().item()
+    error = 7 * std / numbers.numel() ** 0.5
+    if not (abs(actual - std) <= error / 2**0.5 and abs(mean) <= error):
+        raise CheckFailed(
+            f"{what}: the weights have mean {mean:.4f} and std {actual:.4f}.",
+            expected=f"mean 0, std {std:.4f}",
+            actual=f"mean {mean:.4f}, std {actual:.4f}",
+        )
+    beyond = (numbers.abs() > 2.5 * std).double().mean().item()
+    if not 0.004 < beyond < 0.037:
+        raise CheckFailed(f"{what}: the weights are not normally distributed.", expected="a normal distribution")
+
+
+def expect_value(value: Any, number: float, what: str) -> None:
+    """``value`` holds ``number`` everywhere.
+
+    Raises:
+        CheckFailed: it does not.
+
+    >>> expect_value(torch.zeros(3), 0, "fc.bias")
+    """
+    tensor: torch.Tensor = expect_tensor(value, what)
+    if not (tensor == number).all():
+        raise CheckFailed(f"{what} is not {number} everywhere.", expected=str(number))

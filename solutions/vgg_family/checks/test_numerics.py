@@ -1,0 +1,283 @@
+"""Hidden checks of vgg_family: torchvision's and the solution's function, gradients, dropout, initial weights.
+
+A VGG has 0.5 GB of weights, most of them in its first Linear. So the network is built without numbers, given memory,
+and filled with a block of them repeated, here and in the worker: nothing large is sent.
+"""
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torchvision.models import vgg as torchvision_vgg
+
+from grader.checks import CheckFailed, check
+from grader.checks.architecture import expect_module, expect_shape, expect_tensor
+from grader.checks.initial import expect_normal, expect_value
+from grader.checks.numerics import (
+    calibrate,
+    expect_fresh,
+    expect_same_function,
+    expect_same_gradient,
+    give_repeated,
+    give_weights,
+)
+from grader.checks.strategies import image_sizes, seeds, vgg_configs
+from grader.student import StudentError, call
+
+SMALL = [8, "M", 12, "M", 512, "M"]
+NAMES = {"vgg11": "A", "vgg13": "B", "vgg16": "D", "vgg19": "E"}
+
+
+def oracle(cfg, batch_norm, **kwargs):
+    """torchvision's network with the layers of cfg, its memory uninitialised."""
+    with torch.device("meta"):
+        layers = torchvision_vgg.make_layers(cfg, batch_norm)
+        return torchvision_vgg.VGG(layers, **kwargs).to_empty(device="cpu")
+
+
+def compare(build, kwargs, compare_with):
+    """``compare_with(model)`` for what build(**kwargs) returns, built without numbers; with them unless that passes.
+
+    Right code may hold numbers that are in no state_dict; they are there only if it is really built.
+    """
+    try:
+        return compare_with(expect_module(call(build, device="meta", **kwargs).result, f"{build}(...)"))
+    except (CheckFailed, StudentError):
+        return compare_with(expect_module(build(**kwargs), f"{build}(...)"))
+
+
+@check(
+    points=10,
+    hint="Convolution 3x3 with padding 1, BatchNorm2d if asked for, ReLU; MaxPool2d(2, 2) for 'M'. In this order.",
+    requires=["make_layers_shape"],
+)
+@given(cfg=vgg_configs(), batch_norm=st.booleans(), seed=seeds(), training=st.booleans(), data=st.data())
+def test_make_layers_function(student, cfg, batch_norm, seed, training, data):
+    """make_layers computes the right function, for any cfg"""
+    size = data.draw(image_sizes(cfg.count("M")), label="image size")
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(3, 3, *size, generator=generator)
+    original = torchvision_vgg.make_layers(cfg, batch_norm)
+    calibrate(original, torch.randn(4, 3, 32, 32, generator=generator), seed)
+    mine = give_weights(student.make_layers(cfg, batch_norm=batch_norm), original)
+    expect_same_function(mine, original, [x], training=training)
+
+
+@check(points=4, hint="Do not cut the graph, and do not work in place on the input.", requires=["make_layers_function"])
+def test_make_layers_gradient(student, context):
+    """make_layers has the right gradients"""
+    cfg = [8, "M", 12, "M", 16, "M"]
+    for batch_norm in (False, True):
+        x = torch.randn(8, 3, 16, 16, generator=context.generator())
+        original = calibrate(torchvision_vgg.make_layers(cfg, batch_norm), x, 1)
+        mine = give_weights(student.make_layers(cfg, batch_norm=batch_norm), original)
+        x = torch.randn(4, 3, 16, 16, generator=context.generator(1))
+        expect_same_gradient(mine, original, x, training=batch_norm)
+
+
+@check(points=3, hint="Read the cfg without changing it; every call makes new layers.", requires=["make_layers_shape"])
+def test_make_layers_calls(student):
+    """make_layers leaves its cfg alone, takes a tuple, and two calls share nothing"""
+    called = call(student.make_layers, [5, "M", 7])
+    if called.mutated:
+        raise CheckFailed("make_layers changes the cfg it was given; the next call would get another one.")
+    first = expect_module(called.result, "make_layers(cfg)")
+    second = expect_module(student.make_layers((5, "M", 7)), "make_layers(cfg), called with a tuple,")
+    x = torch.ones(1, 3, 8, 8)
+    before = expect_shape(second(x), (1, 7, 4, 4), "make_layers(cfg), called again,")
+    parameters, buffers = first.state()
+    first.load_state_dict({entry.name: torch.zeros(entry.shape) for entry in [*parameters, *buffers]})
+    after = expect_shape(second(x), (1, 7, 4, 4), "make_layers(cfg), called again,")
+    if before.dtype != after.dtype or not torch.equal(before, after):
+        raise CheckFailed("Two results of make_layers share their weights; make new layers in every call.")
+
+
+@check(
+    points=8,
+    hint="forward: features, avgpool, flatten, classifier; average pooling to 7 x 7, and no softmax at the end.",
+    requires=["vgg_state"],
+)
+def test_vgg_function(student, context):
+    """VGG computes what torchvision's does, for images of any size"""
+    original = oracle(SMALL, False, num_classes=7)
+    inputs = [torch.randn(2, 3, *size, generator=context.generator(2)) for size in ((80, 96), (56, 64))]
+    inputs.append(torch.randn(1, 3, 9, 8, generator=context.generator(3)))
+
+    def same(model):
+        mine = give_repeated(model, original, inputs[0], 3)
+        expect_same_function(mine, original, inputs)
+
+    compare(student.VGG, {"features": student.make_layers(SMALL), "num_classes": 7}, same)
+
+
+@check(points=4, hint="nn.Dropout() after each of the two ReLUs, with its default p = 0.5.", requires=["vgg_function"])
+def test_vgg_dropout(student, context):
+    """VGG's classifier drops half of its signals, twice, in train mode"""
+    expect_two_dropouts(
+        lambda kwargs, compare_with: compare(student.VGG, kwargs, compare_with),
+        {"features": student.make_layers([512]), "num_classes": 32},
+        4096,
+        context,
+    )
+
+
+@check(points=3, hint="Do not cut the graph in forward: no detach, no no_grad, no .data.", requires=["vgg_function"])
+def test_vgg_gradient(student, context):
+    """VGG has the right gradients at its features and at its input"""
+    original = oracle(SMALL, False, num_classes=7)
+    x = torch.randn(2, 3, 64, 64, generator=context.generator(6))
+
+    def same(model):
+        mine = give_repeated(model, original, x, 7)
+        original.classifier.requires_grad_(False)  # its gradients alone would be half a gigabyte
+        mine.classifier.requires_grad_(False)
+        expect_same_gradient(mine, original, x)
+
+    compare(student.VGG, {"features": student.make_layers(SMALL), "num_classes": 7}, same)
+
+
+@check(
+    points=6,
+    hint="Convolutions: kaiming_normal_, fan_out, relu. Linear: normal, std 0.01. All biases 0; batch norm 1 and 0.",
+    requires=["vgg_state"],
+)
+def test_vgg_init(student):
+    """VGG draws its initial weights as torchvision's does"""
+    features = features_of_sevens(student)
+    model = expect_module(student.VGG(features, num_classes=50), "VGG(features)")
+    expect_initial(model)
+    for place, rows in ((0, 40), (3, 200), (6, 50)):
+        # Some rows only: the first Linear's weight is 0.4 GB.
+        weight = getattr(model.classifier, str(place)).weight
+        expect_normal(weight.narrow(0, 3800 if place < 6 else 0, rows), 0.01, f"classifier.{place}.weight")
+        expect_value(getattr(model.classifier, str(place)).bias.value(), 0, f"classifier.{place}.bias")
+
+
+@check(points=2, hint="Only if init_weights is true.", requires=["vgg_init"])
+def test_vgg_no_init(student):
+    """VGG leaves weights as they come with init_weights=False"""
+    model = expect_module(student.VGG(features_of_sevens(student), 3, False), "VGG(features, 3, False)")
+    for key, value in model.features.state_dict().items():
+        if value.is_floating_point() and not (value == 7).all():
+            raise CheckFailed(f"With init_weights=False, VGG changes features.{key}.", actual=key)
+    # PyTorch's own law for a Linear: uniform within 1 / sqrt(inputs), biases too.
+    weight = expect_tensor(getattr(model.classifier, "3").weight.narrow(0, 100, 100), "classifier.3.weight")
+    if not 0.95 / 64 < weight.abs().max().item() <= 1 / 64:
+        raise CheckFailed("With init_weights=False, the weights of classifier.3 are not those nn.Linear comes with.")
+
+
+@check(
+    points=4,
+    hint="The parts are right by themselves: look at which cfg each function takes.",
+    requires=["family_parameters", "vgg_function", "make_layers_function"],
+)
+def test_family_function(student, context):
+    """vgg11 to vgg19, with and without batch norm, compute what torchvision's do up to the average pooling"""
+    x = torch.randn(2, 3, 32, 32, generator=context.generator(9))
+    cfgs = torchvision_vgg.cfgs
+    for name, letter in NAMES.items():
+        for batch_norm in (False, True):
+            original = torchvision_vgg.make_layers(cfgs[letter], batch_norm)
+            model = expect_module(
+                call(getattr(student, name), batch_norm=batch_norm, device="meta").result, f"{name}()"
+            )
+            features = expect_module(model.features.value(), f"{name}().features")
+            give_repeated(features, original, x, 4)
+            expect_same_function(features, original, [x])
+
+
+@check(points=4, hint="features, flatten, classifier, as in VGG but without pooling.", requires=["sized_state"])
+@given(cfg=vgg_configs(max_convolutions=2, max_pools=2), size=st.integers(6, 9), seed=seeds())
+def test_sized_function(student, reference, cfg, size, seed):
+    """SizedVGG computes the right function, forward and backward, with dropout in train mode only"""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(3, 3, size, size, generator=generator)
+    original = reference.SizedVGG(reference.make_layers(cfg), size, num_classes=4, hidden=6)
+    calibrate(original, x, seed)
+    mine = give_weights(student.SizedVGG(student.make_layers(cfg), size, num_classes=4, hidden=6), original)
+    expect_same_function(mine, original, [x, x[:1]])
+    expect_same_gradient(mine, original, x)
+
+
+@check(points=2, hint="The same as in VGG.", requires=["sized_function", "vgg_init"])
+def test_sized_init(student, context):
+    """SizedVGG draws its initial weights, and drops half of its signals twice, as VGG does"""
+    cfg = [96, "M", 32]
+    model = expect_module(student.SizedVGG(features_of_sevens(student), 8, hidden=300), "SizedVGG(features)")
+    expect_initial(model)
+    other = student.SizedVGG(features_of_sevens(student), 8, hidden=300)
+    expect_fresh(model, other, ["features.0.weight", "classifier.0.weight"])
+    state = model.state_dict()
+    for place in (0, 3, 6):
+        expect_normal(state[f"classifier.{place}.weight"], 0.01, f"classifier.{place}.weight")
+        expect_value(state[f"classifier.{place}.bias"], 0, f"classifier.{place}.bias")
+    expect_two_dropouts(
+        lambda kwargs, compare_with: compare_with(expect_module(student.SizedVGG(**kwargs), "SizedVGG(...)")),
+        {"features": student.make_layers(cfg), "size": 8, "num_classes": 32, "hidden": 512},
+        512,
+        context,
+    )
+
+
+def features_of_sevens(student):
+    """Features that come with other weights than the ones to be drawn."""
+    features = expect_module(student.make_layers([96, "M", 192, 64], True), "make_layers")
+    state = features.state_dict()
+    features.load_state_dict(
+        {key: torch.full_like(value, 7) if value.is_floating_point() else value for key, value in state.items()}
+    )
+    return features
+
+
+def expect_initial(model):
+    """The convolutions and batch norms of `features_of_sevens` in ``model`` have been drawn anew."""
+    state = model.features.state_dict()
+    for key, value in state.items():
+        what = f"features.{key}"
+        if value.dim() == 4:
+            expect_normal(value, (2 / (9 * len(value))) ** 0.5, what)
+        elif key.endswith("bias"):
+            expect_value(value, 0, what)
+        elif key.endswith("weight"):
+            expect_value(value, 1, what)
+
+
+def expect_two_dropouts(comparing, kwargs, hidden, context):
+    """In train mode each logit passes two dropouts with p = 0.5, signal by signal.
+
+    Under these weights its law is known: the first Linear gives 1 everywhere, dropout {0, 2}, the second Linear copies,
+    dropout {0, 4}, and logit j copies unit j. So each logit is 4 with probability 1/4 and else 0.
+    """
+    classes, count = kwargs["num_classes"], 64
+
+    def compare_with(model):
+        identity = torch.zeros(hidden + 1)
+        identity[0] = 1
+        zero, one = torch.zeros(1), torch.ones(1)
+        parameters, _ = model.state()
+        state = {entry.name: zero for entry in parameters}
+        state |= {"classifier.0.bias": one, "classifier.3.weight": identity, "classifier.6.weight": identity}
+        model.load_repeated(state)
+        model.train()
+        x = torch.zeros(count, 3, 8, 8)
+        logits = expect_shape(model(x, seed=context.seed), (count, classes), "the network in train mode")
+        on, off = (logits - 4).abs() < 1e-3, logits.abs() < 1e-3
+        share = on.double().mean().item()
+        # 2,048 logits, each on with probability 1/4: standard deviation 0.01.
+        if not (on | off).all() or abs(share - 0.25) > 0.06:
+            raise CheckFailed(
+                f"In train mode the two dropouts together let {share:.0%} of the signals through; 25% is expected.",
+                expected="two dropouts with p = 0.5",
+            )
+        # All 32 logits of an image are off with probability 0.75 ** 32 = 1e-4, unless whole images are dropped.
+        silent = (~on).all(1).double().mean().item()
+        if silent > 0.1:
+            raise CheckFailed(
+                f"In train mode the dropouts silence {silent:.0%} of the images as a whole; drop each signal by itself.",
+                expected="two times nn.Dropout",
+            )
+        model.eval()
+        quiet = expect_shape(model(x), (count, classes), "the network in eval mode")
+        if not ((quiet - 1).abs() < 1e-3).all():
+            raise CheckFailed("In eval mode dropout must do nothing.")
+
+    comparing(kwargs, compare_with)
