@@ -6,6 +6,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
 
 PASSWORD = "p@ss/wörd%"  # every URL must quote it
 _NONE = (
@@ -41,7 +42,7 @@ def server() -> Iterator[URL]:
     """Runs while the context lasts, and no longer than this process; yields its URL, without a database."""
     where = programs()
     user = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())  # it refuses to run as root
-    as_user = ["setpriv", "--pdeathsig", "INT"]
+    as_user = ["setpriv", "--pdeathsig", "INT"] if sys.platform == "linux" else []
     if os.geteuid() == 0:
         as_user += ["--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups"]
     # Not pytest's folder: the path of a socket has 107 bytes at most, and its parents are root's alone.
@@ -76,17 +77,14 @@ def server() -> Iterator[URL]:
                 psycopg.connect(dsn(url.set(database="postgres"))).close()
                 break
             except psycopg.OperationalError:
-                assert process.poll() is None and time.monotonic() < until, log.read_text()
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < until, log.read_text()
                 time.sleep(0.1)
         yield url
     finally:
         if process is not None:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.send_signal(2)
-                process.wait(30)
+            process.send_signal(signal.SIGINT)  # whoever is connected is sent away
+            process.wait(30)
         shutil.rmtree(folder)
 
 
@@ -100,3 +98,8 @@ def database(of: URL, name: str) -> str:
     with psycopg.connect(dsn(of.set(database="postgres")), autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
     return of.set(database=name).render_as_string(hide_password=False)
+
+
+def parsed(url: str) -> URL:
+    """The URL's parts."""
+    return make_url(url)

@@ -25,16 +25,17 @@ SCORES = ("raw_score", "late_submission_penalty", "score", "max_score")
 class Checks(ExportPlugin):  # type: ignore[misc]
     """One row per assignment and student, one column per graded cell; those of other assignments stay empty.
 
-    As in nbgrader's own CSV, who handed in nothing has a score of 0, and ``score`` is ``raw_score`` less the penalty for
-    being late. No cell is one that a spreadsheet would evaluate.
+    As in nbgrader's own CSV, who handed in nothing has a score of 0, and ``score`` is ``raw_score`` less the penalty
+    for being late. No cell is one that a spreadsheet would evaluate.
     """
 
     def export(self, gradebook: Gradebook) -> None:
-        """Write ``--to``, or checks.csv; ``--assignment`` and ``--student`` choose what is in it, as nbgrader has it."""
+        """Write ``--to``, or checks.csv; ``--assignment`` and ``--student`` choose, as in nbgrader's own."""
         target = Path(self.to or "checks.csv")
         self.log.info("Exporting grades, check by check, to %s", target)
-        chosen = [each for each in gradebook.assignments if not self.assignment or each.name in map(str, self.assignment)]
-        students = [each for each in gradebook.students if not self.student or each.id in map(str, self.student)]
+        named, who = set(map(str, self.assignment)), set(map(str, self.student))
+        chosen = [each for each in gradebook.assignments if not named or each.name in named]
+        students = [each for each in gradebook.students if not who or each.id in who]
         columns = list(dict.fromkeys(name for each in chosen for name in sorted(_names(each))))
         rows = (_row(gradebook, assignment, student, columns) for assignment in chosen for student in students)
         content = BOM + csv_bytes([*HEADER, *SCORES, *map(cell, columns)], rows)
@@ -64,7 +65,9 @@ def _row(gradebook: Gradebook, assignment: Any, student: Any, columns: Sequence[
         return [*map(cell, about), *scores, *("" for _ in columns)]
     penalty = found.late_submission_penalty or 0.0
     graded = {
-        _name(assignment, notebook, each): number(each.score) for notebook in found.notebooks for each in notebook.grades
+        _name(assignment, notebook, each): number(each.score)
+        for notebook in found.notebooks
+        for each in notebook.grades
     }
     when = "" if found.timestamp is None else found.timestamp.isoformat(" ")
     scores = [found.score, penalty, max(0.0, found.score - penalty), assignment.max_score]
