@@ -259,21 +259,21 @@ def test_a_student_fetches_the_feedback(graded: Place) -> None:
 
 def test_manual_grades_and_comments_stay_when_graded_again(graded: Place) -> None:
     with graded.gradebook() as gradebook:
-        assert gradebook.find_grade("essay", NAME, NAME, "untouched").needs_manual_grade
-        gradebook.find_grade("essay", NAME, NAME, "untouched").manual_score = 3.5
-        gradebook.find_grade("double", NAME, NAME, "untouched").manual_score = 1.5
-        gradebook.find_comment("essay", NAME, NAME, "untouched").manual_comment = "Say more."
-        gradebook.find_comment("solution_2", NAME, NAME, "untouched").manual_comment = "Well begun."
+        assert gradebook.find_grade("essay", NAME, NAME, "edited").needs_manual_grade
+        gradebook.find_grade("essay", NAME, NAME, "edited").manual_score = 3.5
+        gradebook.find_grade("double", NAME, NAME, "edited").manual_score = 1.5
+        gradebook.find_comment("essay", NAME, NAME, "edited").manual_comment = "Say more."
+        gradebook.find_comment("solution_2", NAME, NAME, "edited").manual_comment = "Well begun."
         gradebook.db.commit()
     said = graded.grader("autograde", NAME)
     assert "Traceback" not in said
-    assert graded.scores() == EXPECTED | {"untouched": 5.0}
+    assert graded.scores() == EXPECTED | {"edited": PARTIAL - 2 + 1.5 + 3.5}
     with graded.gradebook() as gradebook:
-        assert gradebook.find_comment("solution_2", NAME, NAME, "untouched").comment == "Well begun."
-        assert gradebook.find_comment("essay", NAME, NAME, "untouched").comment == "Say more."
-    graded.nbgrader("generate_feedback", NAME, "--student=untouched", "--force")
-    assert "Well begun." in graded.feedback("untouched")
-    assert "Say more." in graded.feedback("untouched")
+        assert gradebook.find_comment("essay", NAME, NAME, "edited").comment == "Say more."
+        assert gradebook.find_comment("solution_2", NAME, NAME, "edited").comment == "Well begun."
+    graded.nbgrader("generate_feedback", NAME, "--student=edited", "--force")
+    assert "Say more." in graded.feedback("edited")
+    assert "Well begun." in graded.feedback("edited")
 
 
 def test_who_is_late_has_nbgraders_penalty(graded: Place) -> None:

@@ -61,8 +61,8 @@ def _row(gradebook: Gradebook, assignment: Any, student: Any, columns: Sequence[
     try:
         found = gradebook.find_submission(assignment.name, student.id)
     except MissingEntry:
-        scores = ["", "", "0", "0", "0", number(assignment.max_score)]
-        return [*map(cell, about), *scores, *("" for _ in columns)]
+        nothing = ["", "", "0", "0", "0", number(assignment.max_score)]
+        return [*map(cell, about), *nothing, *("" for _ in columns)]
     penalty = found.late_submission_penalty or 0.0
     graded = {
         _name(assignment, notebook, each): number(each.score)
@@ -70,6 +70,5 @@ def _row(gradebook: Gradebook, assignment: Any, student: Any, columns: Sequence[
         for each in notebook.grades
     }
     when = "" if found.timestamp is None else found.timestamp.isoformat(" ")
-    scores = [found.score, penalty, max(0.0, found.score - penalty), assignment.max_score]
-    late = number(found.total_seconds_late)
-    return [*map(cell, about), when, late, *map(number, scores), *(graded.get(name, "") for name in columns)]
+    figures = [found.total_seconds_late, found.score, penalty, max(0.0, found.score - penalty), assignment.max_score]
+    return [*map(cell, about), when, *map(number, figures), *(graded.get(name, "") for name in columns)]
