@@ -6,17 +6,20 @@ import re
 import secrets
 import stat
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
 from nbformat.v4 import new_notebook
+from nbgrader.utils import parse_utc
 
 from grader.assignment import KIT, Assignment
 from grader.nbgrader_course import CourseError
 from grader.nbgrader_course.course import Course
+from grader.nbgrader_course.zips import SECRET, TIMESTAMP
 
 _IGNORED = (".ipynb_checkpoints", "*.pyc", "__pycache__", "feedback", KIT)  # nbgrader's own, and megabytes of ours
-TIMESTAMP, SECRET = "timestamp.txt", "submission_secret.txt"
+_LONGEST = 1_000  # bytes of a timestamp or a secret; nbgrader's own secrets have 128
 
 
 def collect(chosen: Assignment, course: Course, *, zipped: bool, force: bool = False) -> Iterator[str]:
@@ -91,7 +94,7 @@ def complete(chosen: Assignment, folder: Path) -> None:
     nbgrader skips a submission without a notebook: an empty one takes its place, which gets its grade cells when it is
     graded. It releases feedback only where there are files with a timestamp and with a secret. When a hand-in by zip
     came nobody knows, unless the file names tell (`named_regexp`): its timestamp stays empty, which nbgrader takes for
-    "not known" and not for late.
+    "not known" and not for late. One file that is no timestamp, or no secret, would stop nbgrader for the whole class.
     """
     folder.chmod(folder.stat().st_mode | stat.S_IRWXU)
     for path in sorted(folder.rglob("*")):  # nbgrader follows links and stops at pipes
@@ -103,9 +106,27 @@ def complete(chosen: Assignment, folder: Path) -> None:
             path.rename(_free(path))
     if not notebook.exists():
         nbformat.write(new_notebook(), notebook)
-    if not (folder / SECRET).is_file():
+    if not _short_text(folder / SECRET):
         (folder / SECRET).write_text(secrets.token_hex(64), encoding="ascii")
-    (folder / TIMESTAMP).touch()
+    if not _is_time(_short_text(folder / TIMESTAMP)):
+        (folder / TIMESTAMP).write_text("", encoding="ascii")
+
+
+def _short_text(path: Path) -> str:
+    """What is in the file, if that is text of a sensible length; else nothing."""
+    try:
+        with path.open("rb") as file:
+            found = file.read(_LONGEST + 1)
+        return found.decode("ascii").strip() if len(found) <= _LONGEST else ""
+    except (FileNotFoundError, UnicodeDecodeError):
+        return ""
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return isinstance(parse_utc(text), datetime)
+    except Exception:  # dateutil raises whatever it likes
+        return False
 
 
 def _free(path: Path) -> Path:
