@@ -20,6 +20,7 @@ from traitlets.config import Configurable
 
 from grader.nbgrader_course.autograde import Reader
 from grader.nbgrader_course.cells import answer
+from grader.nbgrader_course.collect import complete
 from grader.nbgrader_course.source import parts
 from grader.nbgrader_course.zips import Collector
 from grader.result import CheckDetail, Result, Summary, TestResult
@@ -195,12 +196,46 @@ def test_a_grade_is_within_its_bounds() -> None:
         ("alice.py", "alice", "alice.py"),
         ("alice/grading_kit/__init__.py", None, None),
         ("alice/.ipynb_checkpoints/multiples.ipynb", None, None),
+        ("alice/multiples/timestamp.txt", None, None),
+        ("alice/submission_secret.txt", None, None),
+        ("alice/multiples/notes/timestamp.txt", "alice", "notes/timestamp.txt"),
     ],
 )
 def test_whose_a_file_is(path: str, student: str | None, file: str | None) -> None:
     collector = Collector(parent=SimpleParent(coursedir=CourseDirectory(assignment_id=NAME)))
     found = collector.collect(f"/course/downloaded/{NAME}/extracted/{path}")
     assert found == (None if student is None else {"student_id": student, "file_id": file})
+
+
+@pytest.mark.parametrize(
+    ("content", "kept"),
+    [
+        (b"2026-11-22 04:00:00.000000 UTC", True),
+        (b"", False),
+        (b"soon", False),
+        (b"2026-11-22 99:00:00 UTC", False),
+        (b"0001-01-01 00:00:00 +1400", False),
+        (b"\xff\xfe", False),
+        (b"1" * 5_000, False),
+    ],
+)
+def test_what_is_no_timestamp_does_not_stop_nbgrader(
+    released: Place, tmp_path: Path, content: bytes, kept: bool
+) -> None:
+    (tmp_path / "timestamp.txt").write_bytes(content)
+    complete(f"{NAME}.ipynb", tmp_path)
+    assert (CourseDirectory().get_existing_timestamp(str(tmp_path)) is not None) == kept
+
+
+@pytest.mark.parametrize(
+    ("content", "kept"), [(b"5ec4e7", True), (b"", False), (b" \n", False), (b"\xff", False), (b"1" * 5_000, False)]
+)
+def test_what_is_no_secret_does_not_stop_nbgrader(released: Place, tmp_path: Path, content: bytes, kept: bool) -> None:
+    path = tmp_path / "submission_secret.txt"
+    path.write_bytes(content)
+    complete(f"{NAME}.ipynb", tmp_path)
+    assert path.read_text(encoding="ascii").strip()
+    assert (path.read_bytes() == content) == kept
 
 
 class SimpleParent(Configurable):

@@ -20,7 +20,11 @@ def release(
     ] = COURSE,
     db: Annotated[
         str,
-        typer.Option(metavar="URL", help="The gradebook, as SQLAlchemy names it; by default SQLite in the course."),
+        typer.Option(
+            metavar="URL",
+            help="The gradebook, as SQLAlchemy names it; by default SQLite in the course. A password is better kept in "
+            "~/.pgpass.",
+        ),
     ] = "",
     exchange: Annotated[
         Path | None,

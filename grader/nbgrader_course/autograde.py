@@ -7,10 +7,10 @@ and `LookUp` fills these with the results of a class run in the sandbox. So ever
 from __future__ import annotations
 
 import csv
-import subprocess
 import sys
 from collections.abc import Iterable
 from itertools import groupby
+from logging import INFO, WARNING
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 from weakref import WeakKeyDictionary
@@ -30,6 +30,7 @@ from grader.class_run.store import Store
 from grader.exports.cells import cell
 from grader.nbgrader_course import CourseError
 from grader.nbgrader_course.cells import Answer, answer
+from grader.nbgrader_course.following import follow
 from grader.nbgrader_course.markdown import MAX_RICH, attachments, harmless
 from grader.result import Result
 
@@ -181,25 +182,15 @@ class LookUp(NbGraderPreprocessor):  # type: ignore[misc]
         arguments += [part for path in hidden for part in ("--hide", str(path))]
         index = out / "index.csv"
         before = index.stat().st_mtime_ns if index.is_file() else 0
-        said = []
-        with subprocess.Popen(
-            [sys.executable, "-P", "-m", "grader", "grade", *arguments],
-            cwd=root,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-        ) as process:
-            assert process.stderr is not None
-            for line in process.stderr:
-                said.append(line.rstrip())
-                self.log.warning("%s", said[-1]) if said[-1].startswith("WARNING") else self.log.info("%s", said[-1])
+        code, said = follow([sys.executable, "-P", "-m", "grader", "grade", *arguments], root, self._hear)
         # A check that broke by itself is an exit code, too; but then everyone has a result, and the files are new.
-        if process.returncode and (not index.is_file() or index.stat().st_mtime_ns == before):
+        if code and (not index.is_file() or index.stat().st_mtime_ns == before):
             raise CourseError("\n".join(["The class run did not go through. The last it said:", *said[-8:]]))
         files = _files(out)
         return [((student, name), Found(answer(result), files.get(student, {}))) for student, result in read(out)]
+
+    def _hear(self, line: str) -> None:
+        self.log.log(WARNING if line.startswith("WARNING") else INFO, "%s", line)
 
 
 def read(out: Path) -> Iterable[tuple[str, Result]]:

@@ -6,6 +6,7 @@ import re
 import secrets
 import stat
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
@@ -15,10 +16,10 @@ from nbgrader.utils import parse_utc
 from grader.assignment import KIT, Assignment
 from grader.nbgrader_course import CourseError
 from grader.nbgrader_course.course import Course
+from grader.nbgrader_course.zips import SECRET, TIMESTAMP
 
 _IGNORED = (".ipynb_checkpoints", "*.pyc", "__pycache__", "feedback", KIT)  # nbgrader's own, and megabytes of ours
-TIMESTAMP, SECRET = "timestamp.txt", "submission_secret.txt"
-_LONGEST = 100  # characters of a timestamp
+_LONGEST = 1_000  # bytes of a timestamp or a secret; nbgrader's own secrets have 128
 
 
 def collect(chosen: Assignment, course: Course, *, zipped: bool, force: bool = False) -> Iterator[str]:
@@ -97,8 +98,9 @@ def complete(notebook: str, folder: Path) -> None:
 
     nbgrader skips a submission without a ``notebook``: an empty one takes its place, which gets its grade cells when it
     is graded. It releases feedback only where there is a file with a secret. When a hand-in by zip came nobody knows,
-    unless the file names tell (`named_regexp`): then there is no timestamp, which nbgrader does not take for late. One
-    that is no date goes: formgrader would show none of the class.
+    unless the file names tell (`named_regexp`): then there is no timestamp, which nbgrader takes for "not known" and
+    not for late. One file that is no timestamp, an empty one too, or no secret, would stop nbgrader, or its formgrader,
+    for the whole class.
     """
     folder.chmod(folder.stat().st_mode | stat.S_IRWXU)
     for path in sorted(folder.rglob("*")):  # nbgrader follows links and stops at pipes
@@ -109,20 +111,27 @@ def complete(notebook: str, folder: Path) -> None:
             path.rename(_free(path))
     if not (folder / notebook).exists():
         nbformat.write(new_notebook(), folder / notebook)
-    if not (folder / SECRET).is_file():
+    if not _short_text(folder / SECRET):
         (folder / SECRET).write_text(secrets.token_hex(64), encoding="ascii")
-    if (folder / TIMESTAMP).exists() and not _is_time(folder / TIMESTAMP):
-        (folder / TIMESTAMP).unlink()
+    if not _is_time(_short_text(folder / TIMESTAMP)):
+        (folder / TIMESTAMP).unlink(missing_ok=True)
 
 
-def _is_time(path: Path) -> bool:
-    """Whether nbgrader can read the time in ``path``."""
+def _short_text(path: Path) -> str:
+    """What is in the file, if that is text of a sensible length; else nothing."""
     try:
-        with path.open(encoding="utf-8") as file:
-            parse_utc(file.read(_LONGEST + 1).strip() if path.stat().st_size <= _LONGEST else "")
-    except Exception:  # dateutil's, of many kinds
+        with path.open("rb") as file:
+            found = file.read(_LONGEST + 1)
+        return found.decode("ascii").strip() if len(found) <= _LONGEST else ""
+    except (FileNotFoundError, UnicodeDecodeError):
+        return ""
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return isinstance(parse_utc(text), datetime)
+    except Exception:  # dateutil raises whatever it likes
         return False
-    return True
 
 
 def _free(path: Path) -> Path:

@@ -17,6 +17,7 @@ from grader.intake.names import ignored
 from grader.intake.tree import MAX_FILES, MAX_TOTAL
 
 EXTRACTED = "extracted"  # nbgrader's folder
+TIMESTAMP, SECRET = "timestamp.txt", "submission_secret.txt"  # nbgrader's own files beside a hand-in
 
 
 def usable(student: str) -> str:
@@ -68,6 +69,8 @@ class Collector(FileNameCollectorPlugin):  # type: ignore[misc]
     def collect(self, submitted_file: str) -> dict[str, str] | None:
         """The student, and where the file belongs among the student's; None of what nobody means to hand in.
 
+        When it was handed in is not for the student to say: a timestamp.txt of theirs is none.
+
         >>> Collector().collect("/c/downloaded/r/extracted/alice_resnet50.py")
         {'student_id': 'alice', 'file_id': 'resnet50.py'}
         """
@@ -84,6 +87,10 @@ class Collector(FileNameCollectorPlugin):  # type: ignore[misc]
             student, _, rest = path.stem.partition("_")
             inner = [f"{rest or student}{path.suffix}"]
         name = self.parent.coursedir.assignment_id if self.parent is not None else ""
-        if len(inner) > 1 and inner[0] == name:  # the folder as it was fetched
+        outer = Path(*path.parts[: len(path.parts) - len(inner)])
+        # The folder as it was fetched; nbgrader stops at two files in one place.
+        if len(inner) > 1 and inner[0] == name and not outer.joinpath(*inner[1:]).exists():
             del inner[0]
+        if len(inner) == 1 and inner[0].casefold() in (TIMESTAMP, SECRET):
+            return None
         return {"student_id": student, "file_id": "/".join(inner)}
