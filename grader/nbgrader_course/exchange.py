@@ -13,8 +13,8 @@ from nbgrader.exchange.default import ExchangeCollect, ExchangeReleaseFeedback
 from nbgrader.utils import ignore_patterns
 
 from grader.assignment import KIT
-from grader.nbgrader_course.collect import SECRET, TIMESTAMP, complete
-from grader.nbgrader_course.zips import usable
+from grader.nbgrader_course.collect import complete
+from grader.nbgrader_course.zips import SECRET, TIMESTAMP, usable
 
 
 class Collect(ExchangeCollect):  # type: ignore[misc]
