@@ -18,7 +18,6 @@ from nbgrader.utils import determine_grade
 from traitlets import Any as AnyTrait
 from traitlets.config import Configurable
 
-from grader import assignment
 from grader.nbgrader_course.autograde import Reader
 from grader.nbgrader_course.cells import answer
 from grader.nbgrader_course.collect import complete
@@ -224,7 +223,7 @@ def test_what_is_no_timestamp_does_not_stop_nbgrader(
     released: Place, tmp_path: Path, content: bytes, kept: bool
 ) -> None:
     (tmp_path / "timestamp.txt").write_bytes(content)
-    complete(assignment.load(NAME, released.root), tmp_path)
+    complete(f"{NAME}.ipynb", tmp_path)
     assert (CourseDirectory().get_existing_timestamp(str(tmp_path)) is not None) == kept
 
 
@@ -234,7 +233,7 @@ def test_what_is_no_timestamp_does_not_stop_nbgrader(
 def test_what_is_no_secret_does_not_stop_nbgrader(released: Place, tmp_path: Path, content: bytes, kept: bool) -> None:
     path = tmp_path / "submission_secret.txt"
     path.write_bytes(content)
-    complete(assignment.load(NAME, released.root), tmp_path)
+    complete(f"{NAME}.ipynb", tmp_path)
     assert path.read_text(encoding="ascii").strip()
     assert (path.read_bytes() == content) == kept
 

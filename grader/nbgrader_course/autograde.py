@@ -9,9 +9,10 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterable
+from itertools import groupby
 from logging import INFO, WARNING
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -25,15 +26,25 @@ from nbgrader.preprocessors import NbGraderPreprocessor, OverwriteCells
 from sqlalchemy.engine import make_url
 from traitlets import Bool, Integer, Unicode
 
+from grader.class_run.store import Store
 from grader.exports.cells import cell
 from grader.nbgrader_course import CourseError
 from grader.nbgrader_course.cells import Answer, answer
 from grader.nbgrader_course.following import follow
+from grader.nbgrader_course.markdown import MAX_RICH, attachments, harmless
 from grader.result import Result
 
 RESULTS = "class_run"  # in the course: a folder for each assignment, as `grader grade --out` has it
 UNREADABLE = "This notebook could not be read: it is no notebook, or a damaged one."
 MAX_SIZE = 16 << 20  # bytes of a notebook, plots and all
+MAX_COLOURED = 50_000  # characters of code
+
+
+class Found(NamedTuple):
+    """What the class run knows of one student."""
+
+    answer: Answer
+    files: dict[str, str]  # that were graded, where it was not the notebook
 
 
 class Reader(NotebookExporter):
@@ -58,6 +69,8 @@ def _cell(cell: Any) -> NotebookNode | None:
     if make is None or not isinstance(source, str):
         return None
     made: NotebookNode = make(source)
+    if make is new_markdown_cell and (images := attachments(cell)):
+        made["attachments"] = images
     about = cell.get("metadata", {}).get("nbgrader")
     if isinstance(about, dict) and isinstance(about.get("grade_id"), str):
         made.metadata["nbgrader"] = about
@@ -66,6 +79,8 @@ def _cell(cell: Any) -> NotebookNode | None:
 
 class Restore(OverwriteCells):  # type: ignore[misc]
     """Gives nbgrader's cells their metadata back, as the gradebook has it, and adds the graded ones that are gone.
+
+    Of Markdown that is not the instructor's no HTML remains.
 
     nbgrader's own `add_missing_cells` stops at a notebook that lacks a solution cell, too; and one with metadata of
     another version of nbgrader's format stops the whole class.
@@ -91,6 +106,11 @@ class Restore(OverwriteCells):  # type: ignore[misc]
             if name not in points:  # of a graded cell is what nbgrader makes
                 made.metadata.nbgrader.update(grade=False, solution=name in solutions)
                 made.metadata.nbgrader.pop("points", None)
+        released, length = self._released(about), 0
+        for own in nb.cells:
+            if own.cell_type == "markdown" and own.source not in released:
+                length += len(own.source)
+                own.source = harmless(own.source, own.get("attachments", {}), rich=length <= MAX_RICH)
         seen = set()
         for own in reversed(nb.cells):  # of several the last, as nbgrader's DeduplicateIds has it
             name = own.metadata.pop("nbgrader", {}).get("grade_id")
@@ -100,12 +120,20 @@ class Restore(OverwriteCells):  # type: ignore[misc]
         nb.cells += [right[name] for name in right if name in points and name not in seen]
         return super().preprocess(nb, resources)
 
+    def _released(self, about: Any) -> set[str]:
+        """What the instructor wrote in the cells of the notebook."""
+        course = self.parent.parent.coursedir  # the converter's, whose exporter is the parent
+        source = course.format_path(course.source_directory, ".", about["assignment"])
+        path = Path(source, f"{about['notebook']}.ipynb")
+        return {cell.source for cell in nbformat.read(path, 4).cells} if path.is_file() else set()
+
 
 class LookUp(NbGraderPreprocessor):  # type: ignore[misc]
     """Fills the grade cells with what a class run in the sandbox has found, in place of nbgrader's Execute.
 
     The class run (`grader grade`) keeps its results in class_run/<assignment>/ of the course: what is there already is
-    used, all else is graded before the first notebook is looked at, all cores at work.
+    used, all else is graded before the first notebook is looked at, all cores at work. Where a file was graded and not
+    the notebook, it is shown in a cell of its own.
     """
 
     sandbox = Unicode("auto", help='As `grader grade` has it: "none" runs students\' code with all your rights.').tag(
@@ -115,7 +143,7 @@ class LookUp(NbGraderPreprocessor):  # type: ignore[misc]
     exact = Bool(False, help="Measure accuracy on every image.").tag(config=True)
     jobs = Integer(0, help="How many submissions to grade at a time; 0: one for each core.").tag(config=True)
     # By converter, which is made anew for each command: in formgrader many run in one process.
-    _found: ClassVar[WeakKeyDictionary[Any, dict[tuple[str, str], Answer]]] = WeakKeyDictionary()
+    _found: ClassVar[WeakKeyDictionary[Any, dict[tuple[str, str], Found]]] = WeakKeyDictionary()
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> Any:
         """As nbgrader's own: ``nb`` with outputs in its grade cells.
@@ -135,10 +163,14 @@ class LookUp(NbGraderPreprocessor):  # type: ignore[misc]
         code = [each for each in nb.cells if each.cell_type == "code" and utils.is_grade(each)]
         for number, each in enumerate(code, 1):
             if not utils.is_solution(each):  # else it is graded by hand
-                _fill(each, found[key], number, name)
+                _fill(each, found[key].answer, number, name)
+        for file, text in reversed(found[key].files.items()):
+            nb.cells[:0] = [new_markdown_cell(f"What was handed in and graded: `{file}`"), new_code_cell(text)]
+        if _is_slow([each.source for each in nb.cells if each.cell_type == "code"]):
+            nb.metadata["language_info"] = {"name": "python", "pygments_lexer": "text"}
         return nb, resources
 
-    def _class_run(self, converter: Any, name: str) -> Iterable[tuple[tuple[str, str], Answer]]:
+    def _class_run(self, converter: Any, name: str) -> Iterable[tuple[tuple[str, str], Found]]:
         course = converter.coursedir
         root = Path(course.root)
         out = root / RESULTS / name
@@ -154,7 +186,8 @@ class LookUp(NbGraderPreprocessor):  # type: ignore[misc]
         # A check that broke by itself is an exit code, too; but then everyone has a result, and the files are new.
         if code and (not index.is_file() or index.stat().st_mtime_ns == before):
             raise CourseError("\n".join(["The class run did not go through. The last it said:", *said[-8:]]))
-        return [((student, name), answer(result)) for student, result in read(out)]
+        files = _files(out)
+        return [((student, name), Found(answer(result), files.get(student, {}))) for student, result in read(out)]
 
     def _hear(self, line: str) -> None:
         self.log.log(WARNING if line.startswith("WARNING") else INFO, "%s", line)
@@ -166,6 +199,25 @@ def read(out: Path) -> Iterable[tuple[str, Result]]:
         for row in csv.DictReader(file):
             content = (out / "results" / f"{row['file']}.json").read_bytes()
             yield row["student"], msgspec.json.decode(content, type=Result)
+
+
+def _files(out: Path) -> dict[str, dict[str, str]]:
+    """The files that were graded, as text, of each student of whom it was not the notebook."""
+    with Store(out, create=False) as store:
+        return {
+            cell(handin.student): {
+                name: content.decode("utf-8", "replace") for name, content in handin.submission.files.items()
+            }
+            for handin, _, _ in store.handins()
+            if handin.submission is not None and handin.submission.path.suffix.lower() != ".ipynb"
+        }
+
+
+def _is_slow(code: list[str]) -> bool:
+    """Whether it may take minutes to colour, which grows with the square of a line, and of a run of blank lines."""
+    lines = [line for each in code for line in each.splitlines()]
+    blank = max((len(list(run)) for empty, run in groupby(lines, lambda line: not line.strip()) if empty), default=0)
+    return sum(map(len, code)) > MAX_COLOURED or max(map(len, lines), default=0) > 1_000 or blank > 50
 
 
 def _database(url: str) -> list[Path]:

@@ -45,7 +45,7 @@ def collect(chosen: Assignment, course: Course, *, zipped: bool, force: bool = F
         course.run("collect", chosen.name, "--update", *(f"--CourseDirectory.ignore={name}" for name in _IGNORED))
     count = 0
     for folder in submissions(chosen, course):
-        complete(chosen, folder)
+        complete(notebook(chosen), folder)
         count += 1
     yield f"{count} {'submission is' if count == 1 else 'submissions are'} in {course.root / 'submitted'}."
 
@@ -71,7 +71,7 @@ def autograde(
             f"Nobody's {chosen.name} is in {course.root / 'submitted'}. First: grader collect {chosen.name}"
         )
     for folder in found:
-        complete(chosen, folder)
+        complete(notebook(chosen), folder)
 
     def hear(line: str) -> None:
         # Of what nbgrader logs only what a person waits for: how far the class run is, and what it warns of.
@@ -88,28 +88,33 @@ def submissions(chosen: Assignment, course: Course) -> list[Path]:
     return sorted(path for path in (course.root / "submitted").glob(f"*/{chosen.name}") if path.is_dir())
 
 
-def complete(chosen: Assignment, folder: Path) -> None:
-    """Add what nbgrader needs of one submission to give it a grade and feedback.
+def notebook(chosen: Assignment) -> str:
+    """The name of the notebook that nbgrader looks for."""
+    return Path(chosen.settings.files[0]).with_suffix(".ipynb").name
 
-    nbgrader skips a submission without a notebook: an empty one takes its place, which gets its grade cells when it is
-    graded. It releases feedback only where there are files with a timestamp and with a secret. When a hand-in by zip
-    came nobody knows, unless the file names tell (`named_regexp`): its timestamp stays empty, which nbgrader takes for
-    "not known" and not for late. One file that is no timestamp, or no secret, would stop nbgrader for the whole class.
+
+def complete(notebook: str, folder: Path) -> None:
+    """Add what nbgrader needs of the one submission in ``folder`` to give it a grade and feedback.
+
+    nbgrader skips a submission without a ``notebook``: an empty one takes its place, which gets its grade cells when it
+    is graded. It releases feedback only where there is a file with a secret. When a hand-in by zip came nobody knows,
+    unless the file names tell (`named_regexp`): then there is no timestamp, which nbgrader takes for "not known" and
+    not for late. One file that is no timestamp, an empty one too, or no secret, would stop nbgrader, or its formgrader,
+    for the whole class.
     """
     folder.chmod(folder.stat().st_mode | stat.S_IRWXU)
     for path in sorted(folder.rglob("*")):  # nbgrader follows links and stops at pipes
         if not stat.S_ISREG(path.lstat().st_mode) and not stat.S_ISDIR(path.lstat().st_mode):
             path.unlink()
-    notebook = (folder / chosen.settings.files[0]).with_suffix(".ipynb")
-    for path in (notebook, folder / SECRET, folder / TIMESTAMP):
+    for path in (folder / notebook, folder / SECRET, folder / TIMESTAMP):
         if path.is_dir():
             path.rename(_free(path))
-    if not notebook.exists():
-        nbformat.write(new_notebook(), notebook)
+    if not (folder / notebook).exists():
+        nbformat.write(new_notebook(), folder / notebook)
     if not _short_text(folder / SECRET):
         (folder / SECRET).write_text(secrets.token_hex(64), encoding="ascii")
     if not _is_time(_short_text(folder / TIMESTAMP)):
-        (folder / TIMESTAMP).write_text("", encoding="ascii")
+        (folder / TIMESTAMP).unlink(missing_ok=True)
 
 
 def _short_text(path: Path) -> str:

@@ -33,6 +33,8 @@ def configure(config: Any, file: str) -> None:
     ]
     config.Execute.timeout = 1800  # seconds; only without LookUp, where the first grade cell grades everything
     config.Autograde.exclude_overwriting = students_files(root / "source")
+    config.ExchangeFactory.collect = f"{_HERE}.exchange.Collect"
+    config.ExchangeFactory.release_feedback = f"{_HERE}.exchange.ReleaseFeedback"
     config.ZipCollectApp.collector_plugin = f"{_HERE}.zips.Collector"
     config.ZipCollectApp.extractor_plugin = f"{_HERE}.zips.Extractor"
 

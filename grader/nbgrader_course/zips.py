@@ -6,6 +6,7 @@ alice.py. Whatever is in them is collected, for the class run to make sense of.
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -17,6 +18,15 @@ from grader.intake.tree import MAX_FILES, MAX_TOTAL
 
 EXTRACTED = "extracted"  # nbgrader's folder
 TIMESTAMP, SECRET = "timestamp.txt", "submission_secret.txt"  # nbgrader's own files beside a hand-in
+
+
+def usable(student: str) -> str:
+    """``student`` without what formgrader takes for markup.
+
+    >>> usable('o"neil<b>')
+    'o_neil_b_'
+    """
+    return re.sub(r'[<>"&\\]', "_", student)
 
 
 class Extractor(ExtractorPlugin):  # type: ignore[misc]
@@ -64,8 +74,10 @@ class Collector(FileNameCollectorPlugin):  # type: ignore[misc]
         >>> Collector().collect("/c/downloaded/r/extracted/alice_resnet50.py")
         {'student_id': 'alice', 'file_id': 'resnet50.py'}
         """
-        if self.named_regexp:
-            return self._match(submitted_file)  # type: ignore[no-any-return]
+        found = self._match(submitted_file) if self.named_regexp else self._named(submitted_file)
+        return found and {**found, "student_id": usable(found["student_id"])}
+
+    def _named(self, submitted_file: str) -> dict[str, str] | None:
         path = Path(submitted_file)
         parts = path.parts[len(path.parts) - 1 - path.parts[::-1].index(EXTRACTED) + 1 :]
         if any(ignored(part) for part in parts):
