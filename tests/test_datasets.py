@@ -328,8 +328,9 @@ def test_normalise_is_what_the_networks_read() -> None:
     found = datasets.normalise(images)
     assert found.dtype == torch.float32
     assert found.is_contiguous(memory_format=torch.channels_last)
+    form = datasets.FORMS["CIFAR-10"]
     for channel in range(3):
-        expected = (images[:, channel] / 255 - datasets.MEAN[channel]) / datasets.STD[channel]
+        expected = (images[:, channel] / 255 - form.mean[channel]) / form.std[channel]
         assert torch.allclose(found[:, channel], expected, atol=1e-5)
 
 
@@ -338,9 +339,9 @@ def test_the_real_test_set() -> None:
     found = datasets.find(REAL)
     assert len(found) == 10_000
     assert found.labels.bincount().tolist() == [1000] * 10
-    # MEAN and STD are those of the training images.
-    assert found.images.float().mean((0, 2, 3)).div(255).tolist() == pytest.approx(datasets.MEAN, abs=0.01)
-    assert found.images.float().std((0, 2, 3)).div(255).tolist() == pytest.approx(datasets.STD, abs=0.01)
+    form = datasets.FORMS["CIFAR-10"]  # of the training images
+    assert found.images.float().mean((0, 2, 3)).div(255).tolist() == pytest.approx(form.mean, abs=0.01)
+    assert found.images.float().std((0, 2, 3)).div(255).tolist() == pytest.approx(form.std, abs=0.01)
 
 
 def test_digits_are_scikit_learns() -> None:

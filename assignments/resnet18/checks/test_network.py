@@ -1,5 +1,7 @@
 """Public checks of resnet18: shapes, parameter counts, state_dict."""
 
+from math import prod
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -81,7 +83,10 @@ def test_make_layer(student, layers, n_classes):
     """ResNet18 has the right blocks and shortcuts, for any list of layers"""
     block = student.BasicBlock.value()
     model = expect_module(without_weights(student.ResNet18, block, list(layers), n_classes), f"ResNet18({layers})")
-    expect_state(model, network_state(layers, n_classes))
+    state = network_state(layers, n_classes)
+    expect_state(model, state)
+    # Where two blocks are one and the same, their parameters count once.
+    expect_parameter_count(model, sum(prod(shape) for key, shape in state.items() if key.endswith(("weight", "bias"))))
 
 
 @check(points=6, hint="Compare with the handout's table, line by line.", requires=["make_layer"])

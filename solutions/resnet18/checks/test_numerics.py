@@ -42,8 +42,8 @@ def test_block_function(student, reference, channels, size, seed, training, proj
 )
 def test_layers_function(student, reference, context):
     """layer1 to layer4 compute the right functions, with any number of blocks and on odd sizes"""
-    original = reference.ResNet18(reference.BasicBlock, [1, 2, 1, 2], 4)
-    mine = expect_module(student.ResNet18(student.BasicBlock.value(), [1, 2, 1, 2], 4), "ResNet18(...)")
+    original = reference.ResNet18(reference.BasicBlock, [1, 3, 1, 2], 4)
+    mine = expect_module(student.ResNet18(student.BasicBlock.value(), [1, 3, 1, 2], 4), "ResNet18(...)")
     x = torch.randn(3, 3, 40, 33, generator=context.generator(1))
     give_weights(mine, calibrate(original, x, 1))
     for number, channels in enumerate((64, 64, 128, 256), 1):
@@ -64,11 +64,12 @@ def torchvision_resnet18(x, seed):
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.reset_running_stats()
+        shortcut = getattr(module, "downsample", None)
+        if shortcut is not None:
+            del module.downsample
+            module.add_module("down_sample", shortcut)
+            vars(module)["downsample"] = shortcut  # what its forward asks for; no longer part of the state_dict
     return calibrate(model, x, seed)
-
-
-def mapped(model):
-    return {key.replace("downsample", "down_sample"): value for key, value in model.state_dict().items()}
 
 
 @check(
@@ -81,7 +82,7 @@ def test_resnet18_function(student, context):
     x = torch.randn(3, 3, 48, 48, generator=context.generator(5))
     original = torchvision_resnet18(x, 2)
     mine = expect_module(student.once("resnet18"), "resnet18()")
-    mine.load_state_dict(mapped(original))
+    give_weights(mine, original)
     odd = torch.randn(1, 3, 70, 97, generator=context.generator(6))
     expect_same_function(mine, original, [x[:2], odd])
     expect_same_function(mine, original, [x], training=True)
@@ -99,5 +100,5 @@ def test_resnet18_gradient(student, context):
     expect_fresh(mine, other, ["conv1.weight", "layer4.1.conv2.weight", "fc.weight"])
     x = torch.randn(2, 3, 40, 40, generator=context.generator(7))
     original = torchvision_resnet18(x, 3)
-    mine.load_state_dict(mapped(original))
+    give_weights(mine, original)
     expect_same_gradient(mine, original, x)
