@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from bank import LEAST, ROOT, grade_all, submissions
 
+from grader.assignment import names
 from grader.audit.bank import catchers, topics
 from grader.result import Result
 
 # One process runs these one after the other: each of a bank is graded once, on all cores.
 pytestmark = pytest.mark.xdist_group("bank")
 
-ASSIGNMENTS = ("vgg16", "resnet50")
+ASSIGNMENTS = names(ROOT)
 _graded: dict[str, dict[Path, Result]] = {}
 
 
