@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import nn
 
-from grader import protocol, tracing
+from grader import probes, protocol, tracing
 from grader.protocol import Handle
 
 MAX_MESSAGE = 4_000  # characters of an exception's text
@@ -39,6 +39,7 @@ class Server:
             "describe": self.describe,
             "trace": self.trace,
             "backward": self.backward,
+            "probe": self.probe,
             "configure": self.configure,
             "release": self.release,
         }
@@ -150,6 +151,10 @@ class Server:
         gradients = {name: parameter.grad for name, parameter in target.named_parameters()}
         target.zero_grad(set_to_none=True)
         return {"output": output, "input": x.grad, "parameters": gradients}
+
+    def probe(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+        """`probes.make`: something to give to the student's functions."""
+        return probes.make(name, *args, **kwargs)
 
     def describe_error(self, error: BaseException) -> dict[str, object]:
         """The exception as data: class names, text, and where in the student's own files (file, line, function).
