@@ -31,11 +31,9 @@ def most_reduced(in_channels, out_channels, kernel_size):
     An int; 0 where even one channel is too many.
     """
     ### BEGIN SOLUTION
-    direct = conv_cost(in_channels, out_channels, kernel_size, 1, 1)[0]
-    reduced = 0
-    while bottleneck_cost(in_channels, reduced + 1, out_channels, kernel_size, 1, 1)[0] < direct:
-        reduced += 1
-    return reduced
+    direct, _ = conv_cost(in_channels, out_channels, kernel_size, 1, 1)
+    each, _ = bottleneck_cost(in_channels, 1, out_channels, kernel_size, 1, 1)  # grows by as much with every channel
+    return (direct - 1) // each
     ### END SOLUTION
 
 
