@@ -80,7 +80,7 @@ def observe(module):
                     yield "modes after evaluate", modes(model)
                     yield "gradients are recorded after evaluate", torch.is_grad_enabled()
                     same = [torch.equal(one, other.grad) for one, other in zip(before[1], model.parameters(), strict=True)]
-                    yield "evaluate leaves weights and gradients", (before[0], same, state(model))
+                    yield "evaluate leaves weights and gradients", [before[0], same, state(model)]
     for epoch in (0, 1, 2, 5, 6, 19, 20, 21, 39, 40, 59, 60, 100):
         yield f"learning_rate(0.9, {epoch})", plain(module.learning_rate(0.9, epoch))
         for every, divisor in ((1, 2), (5, 3), (6, 1.5)):
@@ -140,7 +140,9 @@ def checkpoints(module, path):
     for name in OPTIMIZERS:
         mine, other = training(name), training(name, 0.5)
         epochs(mine, 3)
-        yield "save_checkpoint changes nothing", (state(mine[0]), module.save_checkpoint(path, *mine, 3), state(mine[0]))
+        before = state(mine[0])
+        module.save_checkpoint(path, *mine, 3)
+        yield "save_checkpoint changes nothing", [before, state(mine[0])]
         epochs(mine, 1)
         yield f"load_checkpoint with {name}", plain(module.load_checkpoint(path, *other))
         yield f"weights after load_checkpoint with {name}", state(other[0])
