@@ -22,8 +22,8 @@ Tensors = dict[str, torch.Tensor]
 class Model(nn.Module):
     """A small classifier whose logits depend on the mode and on whether gradients are recorded.
 
-    (N, features) -> (N, classes): Linear, BatchNorm1d, ReLU, Linear, plus ``shift[1]`` where gradients are enabled, else
-    ``shift[0]``. Batch norm does the same for the mode. So each loss, gradient and weight tells how it was computed.
+    (N, features) -> (N, classes): Linear, BatchNorm1d, ReLU, Linear, plus ``shift[1]`` where gradients are recorded,
+    else ``shift[0]``. Batch norm does the same for the mode. So each loss, gradient and weight tells how it was computed.
 
     >>> model = Model(2, 3, torch.tensor([[0.0], [1.0]]))
     >>> with torch.no_grad():
@@ -132,7 +132,7 @@ def exists(path: str) -> bool:
 
 
 def in_turn(calls: Sequence[tuple[Callable[..., Any], Sequence[Any]]]) -> list[Any]:
-    """Call one function after the other, each with its arguments, as a program would: what one leaves is the next one's.
+    """Call one function after the other, as a program would: the mode that one leaves torch in is the next one's.
 
     >>> in_turn([(lambda: torch.set_grad_enabled(False) and None, ()), (torch.is_grad_enabled, ())]), in_turn([])
     ([None, False], [])

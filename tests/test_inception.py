@@ -86,7 +86,7 @@ def test_costs_are_what_torch_counts(name: str) -> None:
 
 
 def test_the_papers_first_module() -> None:
-    """Table 1 of the paper: 128M operations. Its other figure, 159K parameters, is in units of 1,024 and without biases."""
+    """Table 1 of the paper: 128M operations, 159K parameters; the latter in units of 1,024 and without biases."""
     sizes, side = MODULES["3a"]
     multiply_adds, parameters = solution.inception_cost(*sizes, side, side)
     biases = 64 + 96 + 128 + 16 + 32 + 32

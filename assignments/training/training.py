@@ -1,6 +1,6 @@
 """The loop around a network: train, evaluate, let the learning rate decay, save, and go on after an interruption."""
 
-import os
+from pathlib import Path
 
 import torch
 
@@ -26,7 +26,7 @@ def evaluate(model, loader, criterion, k=5):
 
 
 def learning_rate(initial, epoch, every=20, divisor=3):
-    """Return the learning rate of an epoch (the first is 0): `initial`, divided by `divisor` once every `every` epochs."""
+    """Return the rate of an epoch (the first is 0): `initial`, divided by `divisor` once every `every` epochs."""
     # YOUR CODE HERE
     raise NotImplementedError()
 

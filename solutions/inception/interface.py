@@ -1,4 +1,4 @@
-"""What inception shows from outside: for `grader audit`, which asks whether an edited solution computes something else."""
+"""What inception shows from outside, for `grader audit`, which asks whether an edited solution does something else."""
 
 import torch
 from torch import nn

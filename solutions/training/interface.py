@@ -1,7 +1,7 @@
-"""What training shows from outside: for `grader audit`, which asks whether an edited solution computes something else."""
+"""What training shows from outside, for `grader audit`, which asks whether an edited solution does something else."""
 
-import os
 import tempfile
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -79,7 +79,9 @@ def observe(module):
                     yield f"evaluate{arguments} with {criterion}, batches of {batch_size}", plain(found)
                     yield "modes after evaluate", modes(model)
                     yield "gradients are recorded after evaluate", torch.is_grad_enabled()
-                    same = [torch.equal(one, other.grad) for one, other in zip(before[1], model.parameters(), strict=True)]
+                    same = [
+                        torch.equal(one, other.grad) for one, other in zip(before[1], model.parameters(), strict=True)
+                    ]
                     yield "evaluate leaves weights and gradients", [before[0], same, state(model)]
     for epoch in (0, 1, 2, 5, 6, 19, 20, 21, 39, 40, 59, 60, 100):
         yield f"learning_rate(0.9, {epoch})", plain(module.learning_rate(0.9, epoch))
@@ -88,7 +90,7 @@ def observe(module):
             yield f"learning_rate(0.2, {epoch}, {every}, {divisor})", plain(found)
     yield from schedules(module)
     with tempfile.TemporaryDirectory() as folder:
-        yield from checkpoints(module, os.path.join(folder, "checkpoint.pt"))
+        yield from checkpoints(module, f"{folder}/checkpoint.pt")
         yield from fits(module, folder)
 
 
@@ -110,7 +112,10 @@ def schedules(module):
             optimizer.step()
             scheduler.step()
         other = module.make_scheduler(OPTIMIZERS["momentum"](groups(network())), **options)
-        yield "a scheduler takes another one's state", outcome(lambda o=other, s=scheduler: o.load_state_dict(s.state_dict()))
+        yield (
+            "a scheduler takes another one's state",
+            outcome(lambda o=other, s=scheduler: o.load_state_dict(s.state_dict())),
+        )
 
 
 def training(name, weights=None):
@@ -174,15 +179,16 @@ class Interrupted:
 def fits(module, folder):
     for name in OPTIMIZERS:
         for batches in (1, 3, 7, 10):
-            path = os.path.join(folder, f"{name}-{batches}.pt")
+            path = f"{folder}/{name}-{batches}.pt"
             first, second = training(name), training(name, 0.5 if batches >= 3 else None)
 
-            def fit(parts, loader, count, path=path):
-                return module.fit(parts[0], loader, nn.CrossEntropyLoss(), *parts[1:], count, path)
+            def fit(parts, loader, path=path):
+                return module.fit(parts[0], loader, nn.CrossEntropyLoss(), *parts[1:], 4, path)
 
-            yield "fit, interrupted", outcome(lambda: fit(first, Interrupted(data(4), batches), 4))
-            yield f"fit with {name}, gone on with after {batches} batches", plain(fit(second, data(4), 4))
+            broken = Interrupted(data(4), batches)
+            yield "fit, interrupted", outcome(lambda fit=fit, parts=first, loader=broken: fit(parts, loader))
+            yield f"fit with {name}, gone on with after {batches} batches", plain(fit(second, data(4)))
             yield f"weights after fit with {name}, gone on with after {batches} batches", state(second[0])
             yield f"rates after fit with {name}, gone on with after {batches} batches", rates(second[1])
-            yield "fit, called again", plain(fit(second, data(4), 4))
-            yield "there is a file at path", os.path.exists(path)
+            yield "fit, called again", plain(fit(second, data(4)))
+            yield "there is a file at path", Path(path).exists()

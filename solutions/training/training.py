@@ -1,6 +1,6 @@
 """The loop around a network: train, evaluate, let the learning rate decay, save, and go on after an interruption."""
 
-import os
+from pathlib import Path
 
 import torch
 
@@ -49,7 +49,7 @@ def evaluate(model, loader, criterion, k=5):
 
 
 def learning_rate(initial, epoch, every=20, divisor=3):
-    """Return the learning rate of an epoch (the first is 0): `initial`, divided by `divisor` once every `every` epochs."""
+    """Return the rate of an epoch (the first is 0): `initial`, divided by `divisor` once every `every` epochs."""
     ### BEGIN SOLUTION
     return initial / divisor ** (epoch // every)
     ### END SOLUTION
@@ -96,7 +96,7 @@ def fit(model, loader, criterion, optimizer, scheduler, epochs, path):
     interrupted. Return the mean loss of each epoch that was trained in this call, a list of floats.
     """
     ### BEGIN SOLUTION
-    done = load_checkpoint(path, model, optimizer, scheduler) if os.path.exists(path) else 0
+    done = load_checkpoint(path, model, optimizer, scheduler) if Path(path).exists() else 0
     losses = []
     for epoch in range(done, epochs):
         losses.append(train_one_epoch(model, loader, criterion, optimizer))

@@ -27,7 +27,11 @@ def expect_counted(value, module, inputs, height, width, what):
     expect_equal(parameters, counted[1], f"{what}: parameters")
 
 
-@check(points=6, hint="The output's height and width, not the input's alone; one bias per output channel.", requires=["conv_cost"])
+@check(
+    points=6,
+    hint="The output's height and width, not the input's alone; one bias per output channel.",
+    requires=["conv_cost"],
+)
 @given(inputs=CHANNELS, outputs=CHANNELS, kernel=KERNELS, height=sides(), width=sides())
 def test_conv_cost_counted(student, inputs, outputs, kernel, height, width):
     """conv_cost is what a convolution really takes, for any channels, kernel and size"""
@@ -43,9 +47,7 @@ def test_bottleneck_cost_counted(student, inputs, reduced, outputs, kernel, heig
     """bottleneck_cost is what a 1x1 and the convolution after it really take"""
     arguments = (inputs, reduced, outputs, kernel, height, width)
     module = nn.Sequential(conv(inputs, reduced, 1), conv(reduced, outputs, kernel))
-    expect_counted(
-        student.bottleneck_cost(*arguments), module, inputs, height, width, f"bottleneck_cost{arguments}"
-    )
+    expect_counted(student.bottleneck_cost(*arguments), module, inputs, height, width, f"bottleneck_cost{arguments}")
 
 
 @check(points=6, hint="Fewer, not as many; 0 where even one channel is too many.", requires=["most_reduced"])
@@ -66,7 +68,9 @@ def test_most_reduced_counted(student, inputs, outputs, kernel):
     if found and (found > inputs * outputs * kernel**2 or not saves(found)):
         raise CheckFailed(f"{what} gives {found}: with so many channels nothing is saved.", actual=found)
     if saves(found + 1):
-        raise CheckFailed(f"{what} gives {found}: with {found + 1} channels there still is something saved.", actual=found)
+        raise CheckFailed(
+            f"{what} gives {found}: with {found + 1} channels there still is something saved.", actual=found
+        )
 
 
 @check(points=6, hint="All four branches, biases counted as parameters only.", requires=["inception_cost"])

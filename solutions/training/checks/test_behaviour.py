@@ -1,4 +1,4 @@
-"""Hidden checks of training: the same weights after the same secret batches as by the solution, and after interruptions."""
+"""Hidden checks of training: the solution's weights after the same secret batches, and after interruptions."""
 
 from itertools import count
 
@@ -46,14 +46,16 @@ def plans(draw):
 
 def stale(plan, make, model):
     """Give the model the gradients that some backward pass has left behind."""
-    values = {key: plan.draw(*plan.weights()[key].shape, salt=9) for key in ("first.weight", "norm.bias", "last.weight")}
+    values = {
+        key: plan.draw(*plan.weights()[key].shape, salt=9) for key in ("first.weight", "norm.bias", "last.weight")
+    }
     make("set_gradients", model, values)
 
 
 @check(
     points=12,
-    hint="Gradients add up until they are set to zero: that comes before backward, in every batch. The optimizer does the "
-    "step; the criterion is the one given.",
+    hint="Gradients add up until they are set to zero: that comes before backward, in every batch. The optimizer does "
+    "the step; the criterion is the one given.",
     requires=["train_example", "train_mode"],
 )
 @settings(max_examples=20)
@@ -226,7 +228,7 @@ def train(parts, epochs):
 
 @check(
     points=6,
-    hint="A checkpoint holds the state_dict of model, optimizer (momentum!) and scheduler, as they are when it is saved.",
+    hint="A checkpoint holds the state_dict of model, optimizer (momentum!) and scheduler, of when it is saved.",
     requires=["checkpoint", "train_function"],
 )
 @settings(max_examples=10)
