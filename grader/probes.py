@@ -22,8 +22,8 @@ Tensors = dict[str, torch.Tensor]
 class Model(nn.Module):
     """A small classifier whose logits depend on the mode and on whether gradients are recorded.
 
-    (N, features) -> (N, classes): Linear, BatchNorm1d, ReLU, Linear, plus ``shift[1]`` where gradients are recorded,
-    else ``shift[0]``. Batch norm does the same for the mode. So each loss, gradient and weight tells how it was computed.
+    (N, features) -> (N, classes): Linear, BatchNorm1d, ReLU, Linear, plus ``shift[1]`` where gradients are
+    recorded, else ``shift[0]``. Batch norm does the same for the mode. So each loss, gradient and weight tells how it was computed.
 
     >>> model = Model(2, 3, torch.tensor([[0.0], [1.0]]))
     >>> with torch.no_grad():
@@ -31,6 +31,8 @@ class Model(nn.Module):
     >>> bool((model(torch.zeros(1, 2)) == silent + 1).all())
     True
     """
+
+    shift: torch.Tensor
 
     def __init__(self, features: int, classes: int, shift: torch.Tensor) -> None:
         super().__init__()
@@ -40,7 +42,8 @@ class Model(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits, float32."""
-        return self.last(self.norm(self.first(x)).relu()) + self.shift[int(torch.is_grad_enabled())]
+        logits: torch.Tensor = self.last(self.norm(self.first(x)).relu())
+        return logits + self.shift[int(torch.is_grad_enabled())]
 
 
 class Interrupted(Exception):
