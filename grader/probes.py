@@ -22,8 +22,9 @@ Tensors = dict[str, torch.Tensor]
 class Model(nn.Module):
     """A small classifier whose logits depend on the mode and on whether gradients are recorded.
 
-    (N, features) -> (N, classes): Linear, BatchNorm1d, ReLU, Linear, plus ``shift[1]`` where gradients are
-    recorded, else ``shift[0]``. Batch norm does the same for the mode. So each loss, gradient and weight tells how it was computed.
+    (N, features) -> (N, classes): Linear, BatchNorm1d, ReLU, Linear, plus ``shift[1]`` where gradients are recorded,
+    else ``shift[0]``. Batch norm does the same for the mode. So each loss, gradient and weight tells how it was
+    computed.
 
     >>> model = Model(2, 3, torch.tensor([[0.0], [1.0]]))
     >>> with torch.no_grad():
