@@ -71,7 +71,7 @@ def test_both_sides_train_alike(work: Student) -> None:
         expect_weights(mine[0], plan.weights(), ours[0].state_dict(), "train")
     with pytest.raises(CheckFailed, match="so that it is in train mode"):
         expect_modes(work, mine[0], False, "train")
-    with pytest.raises(CheckFailed, match="train gives .*; 0 is expected"):
+    with pytest.raises(CheckFailed, match=r"train gives .*; 0 is expected"):
         expect_loss(loss, 0.0, "train")
 
 
