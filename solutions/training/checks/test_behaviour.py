@@ -58,7 +58,7 @@ def stale(plan, make, model):
     "the step; the criterion is the one given.",
     requires=["train_example", "train_mode"],
 )
-@settings(max_examples=20)
+@settings(max_examples=15)
 @given(plan=plans())
 def test_train_function(student, reference, plan):
     """train_one_epoch ends in the right weights, for any optimizer, criterion, data and batch size"""
@@ -75,7 +75,7 @@ def test_train_function(student, reference, plan):
     hint="Sum up loss * batch size and divide by the number of samples: the last batch may be smaller.",
     requires=["train_example"],
 )
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(plan=plans())
 def test_train_loss(student, reference, plan):
     """train_one_epoch returns the mean loss per sample, with a smaller last batch too"""
@@ -104,7 +104,7 @@ def conditions(plan):
     hint="model.eval() and torch.no_grad(); means over samples; topk(k, dim=1), of which each row is one sample.",
     requires=["evaluate_example"],
 )
-@settings(max_examples=20)
+@settings(max_examples=15)
 @given(plan=plans(), k=st.integers(1, 7), training=st.booleans())
 def test_evaluate_function(student, reference, plan, k, training):
     """evaluate gives the right figures, in eval mode and without gradients, for any k and batch size"""
@@ -165,7 +165,7 @@ def test_learning_rate_any(student, reference, initial, epoch, every, divisor):
     hint="Multiply the rate that each group has by itself; a scheduler's state_dict says how many steps were made.",
     requires=["scheduler"],
 )
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(every=st.integers(1, 6), factor=st.floats(0.1, 0.95), steps=st.integers(0, 9), more=st.integers(1, 9))
 def test_scheduler_any(student, every, factor, steps, more):
     """make_scheduler agrees with torch's StepLR, for several groups of parameters, and can be saved and restored"""
@@ -231,7 +231,7 @@ def train(parts, epochs):
     hint="A checkpoint holds the state_dict of model, optimizer (momentum!) and scheduler, of when it is saved.",
     requires=["checkpoint", "train_function"],
 )
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(plan=plans(), schedule=scheduled, epochs=st.integers(1, 3))
 def test_checkpoint_complete(student, plan, schedule, epochs):
     """A checkpoint holds all that training depends on, as it was when it was saved"""
@@ -261,7 +261,7 @@ def test_checkpoint_complete(student, plan, schedule, epochs):
     hint="Save after every epoch, and after scheduler.step(); begin by loading what is there.",
     requires=["fit_epochs", "checkpoint_complete"],
 )
-@settings(max_examples=10)
+@settings(max_examples=7)
 @given(plan=plans(), schedule=scheduled, epochs=st.integers(2, 5), data=st.data())
 def test_resume(student, plan, schedule, epochs, data):
     """fit, interrupted in the middle of an epoch and started again, ends in the weights of an uninterrupted run"""
