@@ -17,7 +17,7 @@ SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 # What programs read in /etc to start at all; nothing of it is about the machine's users or services.
 SETTINGS = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/localtime")
 # Of this package, what a worker imports.
-OURS = ("__init__.py", "protocol.py", "tracing.py", "worker")
+OURS = ("__init__.py", "probes.py", "protocol.py", "tracing.py", "worker")
 USER = "1000"  # inside; a worker's own namespaces need one that is not root
 INSTALL = "Install bubblewrap (Debian, Ubuntu: sudo apt install bubblewrap)"
 

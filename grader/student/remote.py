@@ -280,6 +280,16 @@ class Student:
             return {str(key): str(value) for key, value in answer.items()}
 
         return self._session.request("read_tree", f"Looking into {name}", read, name=name)
+    def probe(self, name: str, *args: Any, doing: str = "", **kwargs: Any) -> Any:
+        """What `grader.probes.make` gives in the worker: something to give to the student's functions.
+
+        ``doing`` says in the student's terms what goes wrong where it raises.
+        """
+
+        def read(answer: Any) -> Any:
+            return localise(self._session, answer, name)
+
+        return self._session.request("probe", doing or name, read, name=name, args=args, kwargs=kwargs)
 
     def once(self, name: str) -> Any:
         """What ``name()`` returns, built once for all checks that ask here: for what holds whatever weights it has.

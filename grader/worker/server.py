@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import nn
 
-from grader import protocol, tracing
+from grader import probes, protocol, tracing
 from grader.protocol import Handle
 from grader.worker import files as trees
 from grader.worker.shapes import made_on
@@ -44,6 +44,7 @@ class Server:
             "trace": self.trace,
             "backward": self.backward,
             "load_repeated": self.load_repeated,
+            "probe": self.probe,
             "configure": self.configure,
             "loader": self.loader,
             "write_tree": self.write_tree,
@@ -202,6 +203,9 @@ class Server:
         held = target.state_dict()
         for key, numbers in state.items():
             tracing.repeat_into(held[key], numbers)
+    def probe(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+        """`probes.make`: something to give to the student's functions."""
+        return probes.make(name, *args, **kwargs)
 
     def describe_error(self, error: BaseException) -> dict[str, object]:
         """The exception as data: class names, text, and where in the student's own files (file, line, function).

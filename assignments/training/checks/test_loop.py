@@ -1,0 +1,173 @@
+"""Public checks of training: worked examples, and what must be left as it was."""
+
+import torch
+
+from grader.checks import CheckFailed, check
+from grader.checks.loops import Plan, expect_loss, expect_modes, expect_weights, state_of, with_gradients
+from grader.checks.values import expect_equal, expect_number, expect_numbers
+
+FIGURES = ("mean loss", "top-1 accuracy", "top-k accuracy")
+LOGITS = torch.tensor(
+    [[2.0, 1.0, 0.0, 0.5], [0.0, 3.0, 1.0, 2.0], [1.0, 0.0, 2.0, 4.0], [3.0, 2.0, 1.0, 0.0], [0.5, 1.0, 0.0, 2.0]]
+)
+LABELS = torch.tensor([0, 3, 3, 2, 1])
+
+
+def line(student, weight=1.0, bias=0.0):
+    """The model x -> weight * x + bias."""
+    return student.probe("linear", torch.tensor([[weight]]), torch.tensor([bias]))
+
+
+def straight(student):
+    """Three points on y = 2x, two in a batch."""
+    x = torch.tensor([[1.0], [2.0], [3.0]])
+    return student.probe("loader", x, 2 * x, 2)
+
+
+def expect_line(model, weight, bias, what):
+    state = state_of(model)
+    found = [state[key].item() if key in state and state[key].numel() == 1 else None for key in ("weight", "bias")]
+    for name, value, expected in (("weight", found[0], weight), ("bias", found[1], bias)):
+        expect_equal(value, expected, f"{what}: the {name} afterwards", tolerance=1e-4)
+
+
+@check(
+    points=8,
+    hint="For each batch: zero_grad, forward, loss, backward, step. The mean is over samples: weight each batch's loss "
+    "with its size.",
+)
+def test_train_example(student):
+    """train_one_epoch: the handout's example ends at weight 2.22 and bias 0.54, with a mean loss of 2.1467"""
+    model = line(student)
+    arguments = straight(student), student.probe("criterion", "MSELoss"), student.probe("optimizer", model, "SGD", [0.1])
+    loss = with_gradients(student.train_one_epoch, model, *arguments)
+    expect_line(model, 2.22, 0.54, "train_one_epoch")
+    expect_loss(loss, 2.1466667, "train_one_epoch: the mean loss")
+
+
+@check(points=4, hint="model.train() comes first.", requires=["train_example"])
+def test_train_mode(student):
+    """train_one_epoch trains in train mode, also a model that it finds in eval mode"""
+    plan = Plan(1)
+    model, *others = plan.all(student.probe)
+    model.eval()
+    with_gradients(student.train_one_epoch, model, *others)
+    expect_modes(student, model, True, "train_one_epoch")
+    mean = state_of(model).get("norm.running_mean")
+    if mean is None or torch.equal(mean, plan.weights()["norm.running_mean"]):
+        raise CheckFailed("train_one_epoch leaves batch norm's running statistics as they were: it runs in eval mode.")
+
+
+@check(
+    points=8,
+    hint="topk(k, dim=1).indices are the k classes with the largest logits. All three figures are means over samples.",
+)
+def test_evaluate_example(student):
+    """evaluate: of the handout's five samples, 2 are right, 4 within the first two classes, all within three"""
+    model = student.probe("linear", torch.eye(4))  # gives back what it is given
+    arguments = student.probe("loader", LOGITS, LABELS, 2), student.probe("criterion", "CrossEntropyLoss")
+    for k, among in ((2, 0.8), (3, 1.0), (1, 0.4)):
+        what = f"evaluate(model, loader, criterion, k={k})"
+        loss, first, top = expect_numbers(with_gradients(student.evaluate, model, *arguments, k=k), FIGURES, what)
+        expect_loss(loss, 1.2315149, f"{what}: the mean loss")
+        expect_equal(first, 0.4, f"{what}: the top-1 accuracy", tolerance=1e-6)
+        expect_equal(top, among, f"{what}: the top-{k} accuracy", tolerance=1e-6)
+
+
+@check(
+    points=6,
+    hint="model.eval() for the time being; at the end model.train(...) with the mode that you found. torch.no_grad().",
+    requires=["evaluate_example"],
+)
+def test_evaluate_leaves(student):
+    """evaluate leaves the model as it was: weights, statistics, gradients, and its mode, whichever that is"""
+    plan = Plan(2)
+    before = plan.weights()
+    model, loader, criterion, _ = plan.all(student.probe)
+    gradients = {key: plan.draw(*before[key].shape, salt=9) for key in ("first.weight", "last.bias")}
+    student.probe("set_gradients", model, gradients)
+    for training in (True, False):
+        model.train(training)
+        with_gradients(student.evaluate, model, loader, criterion, 2)
+        expect_weights(model, before, before, "evaluate")
+        expect_modes(student, model, training, "evaluate")
+    for name, value in student.probe("gradients", model).items():
+        expected = gradients.get(name)
+        if (value is None) != (expected is None) or (expected is not None and not torch.equal(value, expected)):
+            raise CheckFailed(f"evaluate changes the gradient that {name} holds.", actual=name)
+
+
+@check(points=6, hint="epoch // every says how often the rate has been divided.")
+def test_learning_rate(student):
+    """learning_rate divides by 3 in the epochs 20, 40, 60, ..., and not before"""
+    for epoch, expected in {0: 0.9, 1: 0.9, 19: 0.9, 20: 0.3, 39: 0.3, 40: 0.1, 59: 0.1, 60: 0.1 / 3}.items():
+        expect_equal(
+            student.learning_rate(0.9, epoch), expected, f"learning_rate(0.9, {epoch})", tolerance=1e-6 * expected
+        )
+    for every, divisor, expected in ((2, 2, 0.1), (7, 10, 0.8), (6, 10, 0.08)):
+        found = student.learning_rate(0.8, 6, every=every, divisor=divisor)
+        what = f"learning_rate(0.8, 6, every={every}, divisor={divisor})"
+        expect_equal(found, expected, what, tolerance=1e-6 * expected)
+
+
+@check(
+    points=6,
+    hint="torch.optim.lr_scheduler has one that does this. Called after epoch 4 (the fifth), step() makes the change.",
+)
+def test_scheduler(student):
+    """make_scheduler: after the 5th, 10th, 15th, ... step() the learning rate is 0.6 times what it was"""
+    model = line(student)
+    optimizer = student.probe("optimizer", model, "SGD", [0.1])
+    scheduler = with_gradients(student.make_scheduler, optimizer)
+    for steps in range(12):
+        what = f"make_scheduler(optimizer): the rate after {steps} steps"
+        expect_equal(rate(student, optimizer), 0.1 * 0.6 ** (steps // 5), what, tolerance=1e-7)
+        optimizer.step()
+        scheduler.step()
+
+
+def rate(student, optimizer):
+    rates = student.probe("rates", optimizer)
+    return rates[0] if isinstance(rates, list) and rates else None
+
+
+@check(points=6, hint="torch.save(a dictionary, path); load_state_dict(...) puts a state back.")
+def test_checkpoint(student):
+    """What save_checkpoint writes, load_checkpoint puts back into another model, and it returns the epoch"""
+    model, other = line(student, 3.0, -1.0), line(student, 7.0, 7.0)
+    parts, others = (with_scheduler(student, each) for each in (model, other))
+    student.save_checkpoint("checkpoint.pt", model, *parts, 4)
+    if student.probe("exists", "checkpoint.pt") is not True:
+        raise CheckFailed('save_checkpoint("checkpoint.pt", ...) writes no file of this name.')
+    epoch = expect_number(student.load_checkpoint("checkpoint.pt", other, *others), "load_checkpoint")
+    expect_equal(epoch, 4, "load_checkpoint")
+    expect_line(other, 3.0, -1.0, "load_checkpoint")
+    expect_line(model, 3.0, -1.0, "load_checkpoint into another model: this model's")
+
+
+def with_scheduler(student, model):
+    optimizer = student.probe("optimizer", model, "SGD", [0.1], momentum=0.9)
+    return optimizer, student.probe("scheduler", optimizer, "StepLR", step_size=2)
+
+
+@check(
+    points=6,
+    hint="If there is a file at path, load_checkpoint says how many epochs are done; range(done, epochs) are left.",
+    requires=["train_example", "checkpoint"],
+)
+def test_fit_epochs(student):
+    """fit trains up to `epochs` epochs in all, goes on from its file, and returns one loss for each epoch it trained"""
+    model = line(student)
+    optimizer, scheduler = with_scheduler(student, model)
+    parts = (model, straight(student), student.probe("criterion", "MSELoss"), optimizer, scheduler)
+    for epochs, expected in ((3, 3), (3, 0), (5, 2)):
+        what = f"fit(..., epochs={epochs}, path)" + (", called again," if expected < 3 else "")
+        losses = with_gradients(student.fit, *parts, epochs, "fit.pt")
+        if not isinstance(losses, (list, tuple)):
+            raise CheckFailed(f"{what} returns a {type(losses).__name__}; a list of losses is expected.")
+        if len(losses) != expected:
+            raise CheckFailed(f"{what} returns {len(losses)} losses; {expected} are expected.")
+        for loss in losses:
+            expect_number(loss, f"{what}: a loss")
+        if student.probe("exists", "fit.pt") is not True:
+            raise CheckFailed(f"{what} leaves no file at path.")

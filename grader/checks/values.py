@@ -1,0 +1,90 @@
+"""Values: plain numbers that a student's function returns, and what a network costs, counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from grader.student import CheckFailed, Remote
+
+
+def expect_number(value: Any, what: str) -> float:
+    """``value`` as a number.
+
+    Raises:
+        CheckFailed: it is something else; a tensor, too.
+
+    >>> expect_number(3, "f()"), expect_number(0.5, "f()")
+    (3, 0.5)
+    >>> expect_number("3", "f()")
+    Traceback (most recent call last):
+    grader.student.outcomes.CheckFailed: f() gives a str; a number is expected.
+    """
+    if type(value) in (int, float):
+        return value  # type: ignore[no-any-return]
+    if value is None:
+        raise CheckFailed(f"{what} gives None. Is a return missing?", expected="a number", actual="None")
+    kind = value.type if isinstance(value, Remote) else type(value).__name__
+    remedy = " Take its .item()." if isinstance(value, torch.Tensor) else ""
+    raise CheckFailed(f"{what} gives a {kind}; a number is expected.{remedy}", expected="a number", actual=kind)
+
+
+def expect_numbers(value: Any, names: Sequence[str], what: str) -> list[float]:
+    """``value`` as a tuple or list of numbers, one for each of ``names``.
+
+    Raises:
+        CheckFailed: another type or another length.
+
+    >>> expect_numbers((1, 2), ["width", "height"], "size()")
+    [1, 2]
+    >>> expect_numbers([1], ["width", "height"], "size()")
+    Traceback (most recent call last):
+    grader.student.outcomes.CheckFailed: size() gives 1 value; 2 are expected: (width, height).
+    """
+    wanted = f"({', '.join(names)})"
+    if not isinstance(value, (tuple, list)):
+        kind = "None" if value is None else value.type if isinstance(value, Remote) else type(value).__name__
+        raise CheckFailed(f"{what} gives {kind}; a tuple is expected: {wanted}.", expected=wanted, actual=kind)
+    if len(value) != len(names):
+        count = f"{len(value)} value{'s' * (len(value) != 1)}"
+        raise CheckFailed(f"{what} gives {count}; {len(names)} are expected: {wanted}.", expected=wanted)
+    return [expect_number(item, f"{what}: {name}") for item, name in zip(value, names, strict=True)]
+
+
+def expect_equal(value: Any, expected: float, what: str, tolerance: float = 0.0) -> None:
+    """``value`` is the number ``expected``, up to ``tolerance`` (absolute).
+
+    Raises:
+        CheckFailed: no number, or another one.
+
+    >>> expect_equal(3.0, 3, "f()")
+    >>> expect_equal(2_000, 3_000, "f()")
+    Traceback (most recent call last):
+    grader.student.outcomes.CheckFailed: f() gives 2,000; 3,000 is expected.
+    """
+    number = expect_number(value, what)
+    if not abs(number - expected) <= tolerance:
+        raise CheckFailed(
+            f"{what} gives {_shown(number)}; {_shown(expected)} is expected.", expected=expected, actual=number
+        )
+
+
+def cost(module: nn.Module, x: torch.Tensor) -> tuple[int, int]:
+    """(multiply-adds, parameters) of the trusted ``module``, the former counted in a forward run on ``x``.
+
+    torch counts two operations for each multiply-add, and none for biases and activations.
+
+    >>> cost(nn.Conv2d(3, 8, 5, padding=2), torch.zeros(1, 3, 10, 10))
+    (60000, 608)
+    """
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        module(x)
+    return counter.get_total_flops() // 2, sum(parameter.numel() for parameter in module.parameters())
+
+
+def _shown(number: float) -> str:
+    return f"{number:,}" if isinstance(number, int) else f"{number:,.6g}"

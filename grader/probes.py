@@ -1,0 +1,176 @@
+"""Models, loaders and optimizers that a check gives to a student's functions, the same ones on either side.
+
+A training loop cannot be asked for its output alone: it is given something to train, and what became of that is
+compared. ``student.probe("model", ...)`` makes it in the worker, `make` in the judge, for the reference. Nothing here
+reports what the student's code did: that would come out of the student's own process. It shows in numbers that follow
+from weights and data which the judge has drawn: see `Model`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+Tensors = dict[str, torch.Tensor]
+
+
+class Model(nn.Module):
+    """A small classifier whose logits depend on the mode and on whether gradients are recorded.
+
+    (N, features) -> (N, classes): Linear, BatchNorm1d, ReLU, Linear, plus ``shift[1]`` where gradients are recorded,
+    else ``shift[0]``. Batch norm does the same for the mode. So each loss, gradient and weight tells how it was
+    computed.
+
+    >>> model = Model(2, 3, torch.tensor([[0.0], [1.0]]))
+    >>> with torch.no_grad():
+    ...     silent = model.eval()(torch.zeros(1, 2))
+    >>> bool((model(torch.zeros(1, 2)) == silent + 1).all())
+    True
+    """
+
+    shift: torch.Tensor
+
+    def __init__(self, features: int, classes: int, shift: torch.Tensor) -> None:
+        super().__init__()
+        self.first, self.norm = nn.Linear(features, 8), nn.BatchNorm1d(8)
+        self.last = nn.Linear(8, classes)
+        self.register_buffer("shift", shift, persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits, float32."""
+        logits: torch.Tensor = self.last(self.norm(self.first(x)).relu())
+        return logits + self.shift[int(torch.is_grad_enabled())]
+
+
+class Interrupted(Exception):
+    """What `interrupted_loader` raises: the power is out."""
+
+
+class _Interrupted:
+    def __init__(self, loader: DataLoader[Any], batches: int) -> None:
+        self.loader, self.dataset, self.left = loader, loader.dataset, batches
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[Any]:
+        for batch in self.loader:
+            if not self.left:
+                raise Interrupted("the run is interrupted here, on purpose")
+            self.left -= 1
+            yield batch
+
+
+def model(features: int, classes: int, shift: torch.Tensor, state: Tensors) -> Model:
+    """A `Model` with the weights ``state``."""
+    made = Model(features, classes, shift)
+    made.load_state_dict(state)
+    return made
+
+
+def linear(weight: torch.Tensor, bias: torch.Tensor | None = None) -> nn.Linear:
+    """x -> x W^T + b, with these weights."""
+    made = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
+    made.load_state_dict({"weight": weight} | ({} if bias is None else {"bias": bias}))
+    return made
+
+
+def loader(inputs: torch.Tensor, labels: torch.Tensor, batch_size: int) -> DataLoader[Any]:
+    """The pairs in their order, ``batch_size`` at a time; the last batch is smaller where they do not divide."""
+    return DataLoader(TensorDataset(inputs, labels), batch_size=batch_size)
+
+
+def interrupted_loader(inputs: torch.Tensor, labels: torch.Tensor, batch_size: int, batches: int) -> _Interrupted:
+    """`loader`, but after so many batches, over all epochs, it raises `Interrupted`."""
+    return _Interrupted(loader(inputs, labels, batch_size), batches)
+
+
+def criterion(name: str, **options: Any) -> nn.Module:
+    """A loss of torch.nn, by its name."""
+    made: nn.Module = getattr(nn, name)(**options)
+    return made
+
+
+def optimizer(model: nn.Module, name: str, rates: Sequence[float], **options: Any) -> torch.optim.Optimizer:
+    """An optimizer of torch.optim, by its name: the parameters in as many groups as there are ``rates``."""
+    parameters = list(model.parameters())
+    groups = [{"params": parameters[index :: len(rates)], "lr": rate} for index, rate in enumerate(rates)]
+    made: torch.optim.Optimizer = getattr(torch.optim, name)(groups, **options)
+    return made
+
+
+def scheduler(optimizer: torch.optim.Optimizer, name: str, **options: Any) -> Any:
+    """A scheduler of torch.optim.lr_scheduler, by its name."""
+    return getattr(torch.optim.lr_scheduler, name)(optimizer, **options)
+
+
+def rates(optimizer: torch.optim.Optimizer) -> list[float]:
+    """The learning rate of each group."""
+    return [group["lr"] for group in optimizer.param_groups]
+
+
+def set_gradients(model: nn.Module, gradients: Tensors) -> None:
+    """Give parameters gradients, as a backward pass of long ago may have left them."""
+    for name, value in gradients.items():
+        model.get_parameter(name).grad = value.clone()
+
+
+def gradients(model: nn.Module) -> dict[str, torch.Tensor | None]:
+    """The gradients that the parameters hold."""
+    return {name: parameter.grad for name, parameter in model.named_parameters()}
+
+
+def modes(model: nn.Module) -> dict[str, bool]:
+    """Module: whether it is in train mode; "" is the model itself."""
+    return {name: module.training for name, module in model.named_modules()}
+
+
+def exists(path: str) -> bool:
+    """Whether there is such a file."""
+    return Path(path).is_file()
+
+
+def in_turn(calls: Sequence[tuple[Callable[..., Any], Sequence[Any]]]) -> list[Any]:
+    """Call one function after the other, as a program would: the mode that one leaves torch in is the next one's.
+
+    >>> in_turn([(lambda: torch.set_grad_enabled(False) and None, ()), (torch.is_grad_enabled, ())]), in_turn([])
+    ([None, False], [])
+    >>> torch.is_grad_enabled()
+    True
+    """
+    with torch.enable_grad():
+        return [function(*arguments) for function, arguments in calls]
+
+
+_MAKERS: dict[str, Callable[..., Any]] = {
+    each.__name__: each
+    for each in (
+        model,
+        linear,
+        loader,
+        interrupted_loader,
+        criterion,
+        optimizer,
+        scheduler,
+        rates,
+        set_gradients,
+        gradients,
+        modes,
+        exists,
+        in_turn,
+    )
+}
+
+
+def make(name: str, *args: Any, **kwargs: Any) -> Any:
+    """What this module's function ``name`` returns.
+
+    >>> make("rates", make("optimizer", make("linear", torch.ones(1, 1)), "SGD", [0.1]))
+    [0.1]
+    """
+    return _MAKERS[name](*args, **kwargs)

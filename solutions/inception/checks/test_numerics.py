@@ -1,0 +1,161 @@
+"""Hidden checks of inception: costs against counted ones; each branch and the module against the solution."""
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from grader.checks import CheckFailed, check
+from grader.checks.architecture import expect_module
+from grader.checks.numerics import calibrate, expect_fresh, expect_same_function, expect_same_gradient, give_weights
+from grader.checks.strategies import seeds, sides, widths
+from grader.checks.values import cost, expect_equal, expect_numbers
+
+CHANNELS, KERNELS, PAIRS = st.integers(1, 40), st.sampled_from([1, 3, 5, 7]), st.tuples(widths(), widths())
+WIDTHS = st.tuples(widths(), widths(), PAIRS, PAIRS, widths())
+
+
+def conv(inputs, outputs, kernel):
+    return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, device="meta")
+
+
+def expect_counted(value, module, inputs, height, width, what):
+    """The cost of ``module`` on ``inputs`` channels of ``height`` x ``width``, as torch counts it in a forward run."""
+    multiply_adds, parameters = expect_numbers(value, ("multiply-adds", "parameters"), what)
+    counted = cost(module, torch.empty(1, inputs, height, width, device="meta"))
+    expect_equal(multiply_adds, counted[0], f"{what}: multiply-adds")
+    expect_equal(parameters, counted[1], f"{what}: parameters")
+
+
+@check(
+    points=6,
+    hint="The output's height and width, not the input's alone; one bias per output channel.",
+    requires=["conv_cost"],
+)
+@given(inputs=CHANNELS, outputs=CHANNELS, kernel=KERNELS, height=sides(), width=sides())
+def test_conv_cost_counted(student, inputs, outputs, kernel, height, width):
+    """conv_cost is what a convolution really takes, for any channels, kernel and size"""
+    arguments = (inputs, outputs, kernel, height, width)
+    expect_counted(
+        student.conv_cost(*arguments), conv(inputs, outputs, kernel), inputs, height, width, f"conv_cost{arguments}"
+    )
+
+
+@check(points=6, hint="1x1 to reduced, then kernel_size x kernel_size to out_channels.", requires=["bottleneck_cost"])
+@given(inputs=CHANNELS, reduced=CHANNELS, outputs=CHANNELS, kernel=KERNELS, height=sides(), width=sides())
+def test_bottleneck_cost_counted(student, inputs, reduced, outputs, kernel, height, width):
+    """bottleneck_cost is what a 1x1 and the convolution after it really take"""
+    arguments = (inputs, reduced, outputs, kernel, height, width)
+    module = nn.Sequential(conv(inputs, reduced, 1), conv(reduced, outputs, kernel))
+    expect_counted(student.bottleneck_cost(*arguments), module, inputs, height, width, f"bottleneck_cost{arguments}")
+
+
+@check(points=6, hint="Fewer, not as many; 0 where even one channel is too many.", requires=["most_reduced"])
+@given(inputs=CHANNELS, outputs=CHANNELS, kernel=KERNELS)
+def test_most_reduced_counted(student, inputs, outputs, kernel):
+    """most_reduced saves multiply-adds, and one channel more does not"""
+    what = f"most_reduced({inputs}, {outputs}, {kernel})"
+    found = student.most_reduced(inputs, outputs, kernel)
+    if type(found) is not int or found < 0:
+        raise CheckFailed(f"{what} gives {found}; an int from 0 on is expected.")
+    x = torch.empty(1, inputs, 1, 1, device="meta")
+    direct, _ = cost(conv(inputs, outputs, kernel), x)
+
+    def saves(reduced):
+        taken, _ = cost(nn.Sequential(conv(inputs, reduced, 1), conv(reduced, outputs, kernel)), x)
+        return taken < direct
+
+    if found and (found > inputs * outputs * kernel**2 or not saves(found)):
+        raise CheckFailed(f"{what} gives {found}: with so many channels nothing is saved.", actual=found)
+    if saves(found + 1):
+        raise CheckFailed(
+            f"{what} gives {found}: with {found + 1} channels there still is something saved.", actual=found
+        )
+
+
+@check(points=6, hint="All four branches, biases counted as parameters only.", requires=["inception_cost"])
+@given(sizes=WIDTHS, height=sides(), width=sides())
+def test_inception_cost_counted(student, reference, sizes, height, width):
+    """inception_cost is what the module really takes, for any widths and sizes"""
+    with torch.device("meta"):
+        module = reference.Inception(*sizes)
+    what = f"inception_cost{(*sizes, height, width)}"
+    expect_counted(student.inception_cost(*sizes, height, width), module, sizes[0], height, width, what)
+
+
+def compare_branch(student, reference, name, sizes, size, seed):
+    """Branch ``name`` alone under the same weights, forward and backward; half of what it is given is negative."""
+    generator = torch.Generator().manual_seed(seed)
+    original = calibrate(
+        getattr(reference.Inception(*sizes), name), torch.randn(2, sizes[0], 6, 7, generator=generator), seed
+    )
+    model = expect_module(student.Inception(*sizes), f"Inception{sizes}")
+    mine = give_weights(getattr(model, name).value(), original)
+    # Also without a single positive number: a pooling that pads with 0 instead of minus infinity shows then.
+    x = torch.randn(3, sizes[0], *size, generator=generator)
+    expect_same_function(mine, original, [x, -x.abs() - 0.5])
+    expect_same_gradient(mine, original, x)
+
+
+@check(points=4, hint="Conv2d with kernel 1, then ReLU.", requires=["shape", "state"])
+@given(sizes=WIDTHS, size=st.tuples(sides(), sides()), seed=seeds())
+def test_branch1_function(student, reference, sizes, size, seed):
+    """branch1 computes the right function, forward and backward"""
+    compare_branch(student, reference, "branch1", sizes, size, seed)
+
+
+@check(points=6, hint="1x1 to r3, ReLU, 3x3 to c3 with padding 1, ReLU.", requires=["shape", "state"])
+@given(sizes=WIDTHS, size=st.tuples(sides(), sides()), seed=seeds())
+def test_branch3_function(student, reference, sizes, size, seed):
+    """branch3 computes the right function, forward and backward"""
+    compare_branch(student, reference, "branch3", sizes, size, seed)
+
+
+@check(points=6, hint="1x1 to r5, ReLU, 5x5 to c5 with padding 2, ReLU.", requires=["shape", "state"])
+@given(sizes=WIDTHS, size=st.tuples(sides(), sides()), seed=seeds())
+def test_branch5_function(student, reference, sizes, size, seed):
+    """branch5 computes the right function, forward and backward"""
+    compare_branch(student, reference, "branch5", sizes, size, seed)
+
+
+@check(
+    points=6,
+    hint="MaxPool2d(3, stride=1, padding=1), then the 1x1 to cp, then ReLU: in this order.",
+    requires=["shape", "state"],
+)
+@given(sizes=WIDTHS, size=st.tuples(sides(), sides()), seed=seeds())
+def test_branch_pool_function(student, reference, sizes, size, seed):
+    """branch_pool computes the right function, forward and backward"""
+    compare_branch(student, reference, "branch_pool", sizes, size, seed)
+
+
+@check(
+    points=6,
+    hint="Every branch reads the same x; the outputs stand in the order 1x1, 3x3, 5x5, pooling.",
+    requires=["branch1_function", "branch3_function", "branch5_function", "branch_pool_function"],
+)
+@given(sizes=WIDTHS, size=st.tuples(sides(), sides()), seed=seeds(), training=st.booleans())
+def test_function(student, reference, sizes, size, seed, training):
+    """Inception computes the right function, in train mode as in eval mode"""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(3, sizes[0], *size, generator=generator)
+    original = calibrate(reference.Inception(*sizes), x, seed)
+    mine = give_weights(student.Inception(*sizes), original)
+    expect_same_function(mine, original, [x, x[:1]], training=training)
+
+
+@check(
+    points=4,
+    hint="Do not cut the graph in forward (no detach, no no_grad), and share nothing between two modules.",
+    requires=["function"],
+)
+def test_gradient(student, reference, context):
+    """Inception has the right gradients at every parameter, and two modules share nothing"""
+    sizes = (12, 8, (6, 10), (3, 5), 4)
+    mine = expect_module(student.Inception(*sizes), "Inception(...)")
+    other = expect_module(student.Inception(*sizes), "Inception(...)")
+    expect_fresh(mine, other, ["branch1.0.weight", "branch3.2.weight", "branch5.2.weight", "branch_pool.1.weight"])
+    x = torch.randn(4, 12, 9, 8, generator=context.generator())
+    original = calibrate(reference.Inception(*sizes), x, 1)
+    for training in (False, True):
+        expect_same_gradient(give_weights(mine, original), original, x, training=training)

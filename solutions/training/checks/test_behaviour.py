@@ -1,0 +1,294 @@
+"""Hidden checks of training: the solution's weights after the same secret batches, and after interruptions."""
+
+from itertools import count
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grader import probes
+from grader.checks import CheckFailed, check
+from grader.checks.loops import Plan, expect_loss, expect_modes, expect_weights, with_gradients
+from grader.checks.strategies import seeds
+from grader.checks.values import expect_equal, expect_numbers
+from grader.student import StudentError
+
+FIGURES = ("mean loss", "top-1 accuracy", "top-k accuracy")
+OPTIMIZERS = (
+    ("SGD", (("momentum", 0.9), ("weight_decay", 0.01))),
+    ("SGD", (("momentum", 0.9), ("nesterov", True))),
+    ("SGD", ()),
+    ("Adam", ()),
+)
+NUMBERS = count()
+CRITERIA = (("CrossEntropyLoss", ()), ("CrossEntropyLoss", (("label_smoothing", 0.2),)), ("MultiMarginLoss", ()))
+
+
+@st.composite
+def plans(draw):
+    """Whatever can be trained; the last batch is never a single sample, which batch norm refuses."""
+    batch_size = draw(st.integers(2, 6))
+    count = draw(st.integers(4, 17).filter(lambda each: each % batch_size != 1))
+    optimizer, options = draw(st.sampled_from(OPTIMIZERS))
+    criterion, criterion_options = draw(st.sampled_from(CRITERIA))
+    rates = (0.05, 0.02) if draw(st.booleans()) else (0.05,)
+    return Plan(
+        draw(seeds()),
+        count,
+        batch_size,
+        rates=rates,
+        optimizer=optimizer,
+        options=options,
+        criterion=criterion,
+        criterion_options=criterion_options,
+    )
+
+
+def stale(plan, make, model):
+    """Give the model the gradients that some backward pass has left behind."""
+    values = {
+        key: plan.draw(*plan.weights()[key].shape, salt=9) for key in ("first.weight", "norm.bias", "last.weight")
+    }
+    make("set_gradients", model, values)
+
+
+@check(
+    points=12,
+    hint="Gradients add up until they are set to zero: that comes before backward, in every batch. The optimizer does "
+    "the step; the criterion is the one given.",
+    requires=["train_example", "train_mode"],
+)
+@settings(max_examples=15)
+@given(plan=plans())
+def test_train_function(student, reference, plan):
+    """train_one_epoch ends in the right weights, for any optimizer, criterion, data and batch size"""
+    mine, ours = plan.all(student.probe), plan.all(probes.make)
+    for make, parts in ((student.probe, mine), (probes.make, ours)):
+        stale(plan, make, parts[0])
+    with_gradients(student.train_one_epoch, *mine)
+    reference.train_one_epoch(*ours)
+    expect_weights(mine[0], ours[0].state_dict(), plan.weights(), "train_one_epoch")
+
+
+@check(
+    points=4,
+    hint="Sum up loss * batch size and divide by the number of samples: the last batch may be smaller.",
+    requires=["train_example"],
+)
+@settings(max_examples=8)
+@given(plan=plans())
+def test_train_loss(student, reference, plan):
+    """train_one_epoch returns the mean loss per sample, with a smaller last batch too"""
+    loss = with_gradients(student.train_one_epoch, *plan.all(student.probe))
+    expect_loss(loss, reference.train_one_epoch(*plan.all(probes.make)), "train_one_epoch: the mean loss")
+
+
+def conditions(plan):
+    """The mean loss of the same data in the wrong mode, or with gradients recorded: to tell a student which it was."""
+    for training, grad, said in (
+        (False, True, "gradients are recorded: use torch.no_grad()"),
+        (True, False, "the model runs in train mode: use model.eval()"),
+        (True, True, "the model runs in train mode, and gradients are recorded"),
+    ):
+        model, _, criterion, _ = plan.all(probes.make)
+        model.train(training)
+        total = 0.0
+        with torch.set_grad_enabled(grad):
+            for inputs, labels in plan.loader(probes.make):
+                total += criterion(model(inputs), labels).item() * len(labels)
+        yield total / plan.count, said
+
+
+@check(
+    points=10,
+    hint="model.eval() and torch.no_grad(); means over samples; topk(k, dim=1), of which each row is one sample.",
+    requires=["evaluate_example"],
+)
+@settings(max_examples=15)
+@given(plan=plans(), k=st.integers(1, 7), training=st.booleans())
+def test_evaluate_function(student, reference, plan, k, training):
+    """evaluate gives the right figures, in eval mode and without gradients, for any k and batch size"""
+    mine, ours = plan.all(student.probe)[:3], plan.all(probes.make)[:3]
+    mine[0].train(training)
+    # k = 5 is the default.
+    found = with_gradients(student.evaluate, *mine, *([] if k == 5 else [k]))
+    what = "evaluate(model, loader, criterion)" if k == 5 else f"evaluate(model, loader, criterion, {k})"
+    loss, first, among = expect_numbers(found, FIGURES, what)
+    expected = reference.evaluate(*ours, k)
+    for wrong, said in conditions(plan):
+        if abs(loss - wrong) < 1e-5 * (1 + abs(wrong)) and abs(loss - expected[0]) > 1e-3:
+            raise CheckFailed(f"{what}: the mean loss is what comes out where {said}.")
+    expect_loss(loss, expected[0], f"{what}: the mean loss")
+    expect_equal(first, expected[1], f"{what}: the top-1 accuracy", tolerance=1e-6)
+    expect_equal(among, expected[2], f"{what}: the top-{k} accuracy", tolerance=1e-6)
+
+
+@check(
+    points=4,
+    hint="What evaluate switches off (train mode, gradients) must be on again when train_one_epoch is called.",
+    requires=["train_function", "evaluate_function", "evaluate_leaves"],
+)
+def test_alternate(student, reference, context):
+    """Training and evaluating in turn ends in the right weights: neither disturbs the other"""
+    plan = Plan(context.seed % 1000, count=14, batch_size=4)
+    mine, ours = plan.all(student.probe), plan.all(probes.make)
+    calls = [[student.train_one_epoch.value(), list(mine)], [student.evaluate.value(), list(mine[:3])]] * 3
+    found = student.probe("in_turn", calls, doing="train_one_epoch and evaluate, in turn,")
+    expected = probes.in_turn([(reference.train_one_epoch, ours), (reference.evaluate, ours[:3])] * 3)
+    expect_weights(mine[0], ours[0].state_dict(), plan.weights(), "train_one_epoch and evaluate in turn")
+    expect_modes(student, mine[0], True, "evaluate after train_one_epoch")
+    if not isinstance(found, list) or len(found) != 6:
+        raise CheckFailed("train_one_epoch and evaluate in turn do not give one result each.")
+    for index in range(0, 6, 2):
+        what = f"after {index // 2} other epochs, train_one_epoch: the mean loss"
+        expect_loss(found[index], expected[index], what)
+        loss, *_ = expect_numbers(found[index + 1], FIGURES, "evaluate")
+        expect_loss(loss, expected[index + 1][0], f"after {index // 2 + 1} epochs, evaluate: the mean loss")
+
+
+@check(points=3, hint="initial / divisor ** (epoch // every).", requires=["learning_rate"])
+@given(
+    initial=st.floats(1e-4, 10),
+    epoch=st.integers(0, 120),
+    every=st.integers(1, 30),
+    divisor=st.sampled_from([2, 3, 5, 10, 1.5]),
+)
+def test_learning_rate_any(student, reference, initial, epoch, every, divisor):
+    """learning_rate is right for any epoch, interval and divisor"""
+    expected = reference.learning_rate(initial, epoch, every, divisor)
+    what = f"learning_rate({initial:g}, {epoch}, {every}, {divisor})"
+    expect_equal(student.learning_rate(initial, epoch, every, divisor), expected, what, tolerance=1e-6 * expected)
+
+
+@check(
+    points=5,
+    hint="Multiply the rate that each group has by itself; a scheduler's state_dict says how many steps were made.",
+    requires=["scheduler"],
+)
+@settings(max_examples=8)
+@given(every=st.integers(1, 6), factor=st.floats(0.1, 0.95), steps=st.integers(0, 9), more=st.integers(1, 9))
+def test_scheduler_any(student, every, factor, steps, more):
+    """make_scheduler agrees with torch's StepLR, for several groups of parameters, and can be saved and restored"""
+    plan = Plan(3, rates=(0.5, 0.02, 0.003))
+
+    def made(make, build):
+        optimizer = plan.optimizer_of(make, plan.model(make))
+        return optimizer, build(optimizer)
+
+    def mine():
+        return made(student.probe, lambda optimizer: student.make_scheduler(optimizer, every=every, factor=factor))
+
+    optimizer, scheduler = mine()
+    ours, theirs = made(
+        probes.make, lambda optimizer: probes.make("scheduler", optimizer, "StepLR", step_size=every, gamma=factor)
+    )
+    for step in range(steps + more + 1):
+        what = f"make_scheduler(optimizer, every={every}, factor={factor:g}): the rate after {step} steps"
+        found = student.probe("rates", optimizer)
+        for actual, expected in zip(found, probes.rates(ours), strict=True):
+            expect_equal(actual, expected, what, tolerance=1e-6 * expected)
+        if step == steps:
+            # Here the run is interrupted: what was made so far is gone, but for the states.
+            states = optimizer.state_dict(), scheduler.state_dict()
+            optimizer, scheduler = mine()
+            optimizer.load_state_dict(states[0])
+            scheduler.load_state_dict(states[1])
+        optimizer.step()
+        scheduler.step()
+        ours.step()
+        theirs.step()
+
+
+SCHEDULERS = (
+    ("StepLR", (("step_size", 2), ("gamma", 0.3))),
+    ("StepLR", (("step_size", 1), ("gamma", 0.7))),
+    ("MultiStepLR", (("milestones", [1, 3]), ("gamma", 0.2))),
+)
+scheduled = st.sampled_from(SCHEDULERS)
+
+
+def everything(plan, make, schedule, weights=None):
+    """model, loader, criterion, optimizer, scheduler."""
+    parts = plan.all(make, weights)
+    name, options = schedule
+    return (*parts, make("scheduler", parts[3], name, **dict(options)))
+
+
+def train(parts, epochs):
+    """The reference's way: train on the judge's side."""
+    model, loader, criterion, optimizer, scheduler = parts
+    for _ in range(epochs):
+        model.train()
+        for inputs, labels in loader:
+            optimizer.zero_grad()
+            criterion(model(inputs), labels).backward()
+            optimizer.step()
+        scheduler.step()
+
+
+@check(
+    points=6,
+    hint="A checkpoint holds the state_dict of model, optimizer (momentum!) and scheduler, of when it is saved.",
+    requires=["checkpoint", "train_function"],
+)
+@settings(max_examples=6)
+@given(plan=plans(), schedule=scheduled, epochs=st.integers(1, 3))
+def test_checkpoint_complete(student, plan, schedule, epochs):
+    """A checkpoint holds all that training depends on, as it was when it was saved"""
+    mine, ours = everything(plan, student.probe, schedule), everything(plan, probes.make, schedule)
+
+    def on(parts, count):
+        for _ in range(count):
+            with_gradients(student.train_one_epoch, *parts[:4])
+            parts[4].step()
+
+    on(mine, epochs)
+    model, _, _, optimizer, scheduler = mine
+    student.save_checkpoint("complete.pt", model, optimizer, scheduler, epochs)
+    on(mine, 1)  # what happens after it was saved is not in it
+    train(ours, epochs)
+    other = everything(plan, student.probe, schedule, plan.weights(1))
+    found = student.load_checkpoint("complete.pt", other[0], other[3], other[4])
+    expect_equal(found, epochs, "load_checkpoint")
+    expect_weights(other[0], ours[0].state_dict(), plan.weights(), "load_checkpoint")
+    on(other, 2)
+    train(ours, 2)
+    expect_weights(other[0], ours[0].state_dict(), plan.weights(), "Training on after load_checkpoint")
+
+
+@check(
+    points=6,
+    hint="Save after every epoch, and after scheduler.step(); begin by loading what is there.",
+    requires=["fit_epochs", "checkpoint_complete"],
+)
+@settings(max_examples=7)
+@given(plan=plans(), schedule=scheduled, epochs=st.integers(2, 5), data=st.data())
+def test_resume(student, plan, schedule, epochs, data):
+    """fit, interrupted in the middle of an epoch and started again, ends in the weights of an uninterrupted run"""
+    batches = -(-plan.count // plan.batch_size)
+    after = data.draw(st.integers(1, epochs * batches - 1), label="batches before the interruption")
+    path = f"resume-{next(NUMBERS)}.pt"  # a new file for every example
+    ours = everything(plan, probes.make, schedule)
+    train(ours, epochs)
+
+    whole = everything(plan, student.probe, schedule)
+    losses = with_gradients(student.fit, *whole, epochs, f"whole-{path}")
+    expect_weights(whole[0], ours[0].state_dict(), plan.weights(), f"fit(..., epochs={epochs}, path)")
+
+    first = everything(plan, student.probe, schedule)
+    broken = student.probe("interrupted_loader", plan.inputs, plan.labels, plan.batch_size, after)
+    try:
+        with_gradients(student.fit, first[0], broken, *first[2:], epochs, path)
+    except StudentError as error:
+        if "Interrupted" not in error.types:
+            raise
+    # Another process: nothing is left but the file, if there is one yet.
+    done = after // batches
+    again = everything(plan, student.probe, schedule, plan.weights(1 if done else 0))
+    rest = with_gradients(student.fit, *again, epochs, path)
+    what = f"fit, interrupted after {done} epochs and started again,"
+    expect_weights(again[0], ours[0].state_dict(), plan.weights(), what)
+    if not isinstance(rest, (list, tuple)) or len(rest) != epochs - done or not isinstance(losses, (list, tuple)):
+        raise CheckFailed(f"{what} returns no list of {epochs - done} losses, one for each epoch that was left.")
+    for actual, expected in zip(rest, losses[done:], strict=True):
+        expect_loss(actual, expected, f"{what} a loss")
