@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, BinaryIO
 
 import msgspec
+import numpy as np
 import torch
 from msgspec import UNSET, Meta, Raw, UnsetType
 
@@ -177,6 +178,8 @@ def _pack(
     """Plain values stay as they are, lists too; everything else becomes a map with one key that says what it is."""
     if depth > MAX_DEPTH:
         raise ProtocolError("nested too deeply")
+    if isinstance(value, np.generic):  # np.mean(losses) is as good a number as any
+        value = value.item()
     if value is None or type(value) in (bool, str, float):
         return value
     if type(value) is int and -(1 << 63) <= value < 1 << 63:

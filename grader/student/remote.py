@@ -113,8 +113,19 @@ class Called:
     mutated: list[int]
 
 
-def call(path: Path, *args: Any, seed: int | None = None, grad: bool = False, **kwargs: Any) -> Called:
-    """Call ``path`` in the worker, without gradients unless ``grad``; ``seed`` seeds torch there first."""
+def call(
+    path: Path,
+    *args: Any,
+    seed: int | None = None,
+    grad: bool = False,
+    device: str | None = None,
+    **kwargs: Any,
+) -> Called:
+    """Call ``path`` in the worker, without gradients unless ``grad``; ``seed`` seeds torch there first.
+
+    Args:
+        device: where tensors are made that are not said to be elsewhere; "meta" for shapes without numbers.
+    """
     written = f"{path._written}({_arguments(args, kwargs)})"
 
     def read(answer: Any) -> Called:
@@ -132,6 +143,7 @@ def call(path: Path, *args: Any, seed: int | None = None, grad: bool = False, **
         kwargs=kwargs,
         seed=seed,
         grad=grad,
+        **{key: value for key, value in (("device", device),) if value is not None},
     )
 
 
@@ -237,6 +249,13 @@ class Student:
             raise AttributeError(name)
         return Path(self._session, None, name, name)
 
+    def loader(self, *tensors: torch.Tensor, batch_size: int) -> Remote:
+        """A DataLoader over ``tensors`` in the worker, in their order; the last batch may be smaller."""
+        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors)
+        written = f"DataLoader(of {shapes}, batch_size={batch_size})"
+        answer = self._session.request("loader", written, _read_handle, tensors=tensors, batch_size=batch_size)
+        return Remote(self._session, answer, written)
+
     def once(self, name: str) -> Any:
         """What ``name()`` returns, built once for all checks that ask here: for what holds whatever weights it has.
 
@@ -260,6 +279,12 @@ def localise(session: Requests, value: Any, written: str) -> Any:
     if isinstance(value, dict):  # its keys may be as long as a message
         return {key: localise(session, item, f"{written}[{key[:_SHOWN]!r}]") for key, item in value.items()}
     return value
+
+
+def _read_handle(answer: Any) -> Handle:
+    if isinstance(answer, Handle):
+        return answer
+    raise ValueError(f"a {type(answer).__name__} where an object should be")
 
 
 def _read_parameters(answer: Any) -> list[Parameter]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO
@@ -16,6 +17,8 @@ from torch import nn
 
 from grader import protocol, tracing
 from grader.protocol import Handle
+from grader.worker import leaves
+from grader.worker.withheld import withhold
 
 MAX_MESSAGE = 4_000  # characters of an exception's text
 MAX_FRAMES = 20
@@ -41,6 +44,13 @@ class Server:
             "trace": self.trace,
             "backward": self.backward,
             "configure": self.configure,
+            "hold": self.hold,
+            "look": leaves.look,
+            "fill": leaves.fill,
+            "leaves": self.leaves,
+            "differentiate": self.differentiate,
+            "move": self.move,
+            "loader": self.loader,
             "release": self.release,
         }
 
@@ -66,12 +76,42 @@ class Server:
     def configure(self, threads: int) -> None:
         torch.set_num_threads(threads)
 
+    def loader(self, tensors: tuple[torch.Tensor, ...], batch_size: int) -> object:
+        """A DataLoader over ``tensors``, in their order; the last batch may be smaller."""
+        from torch.utils.data import DataLoader, TensorDataset
+
+        return DataLoader(TensorDataset(*tensors), batch_size=batch_size)
+
+    def hold(self, target: object, path: str) -> Handle | str:
+        """A list of the tensors that ``target.path()`` gives; where it gives something else, what that is."""
+        held = leaves.held(self.get(target, path)())
+        return held if isinstance(held, str) else self.to_handle(held)
+
+    def leaves(self, values: list[torch.Tensor], gradients: list[torch.Tensor | None] | None) -> Handle:
+        """The list that `leaves.made` makes."""
+        return self.to_handle(leaves.made(values, gradients))
+
+    def differentiate(self, target: object, path: str, **body: Any) -> dict[str, object]:
+        """`leaves.differentiate` of ``target.path``."""
+        return leaves.differentiate(self.get(target, path), **body)
+
+    def move(self, target: object, path: str, args: tuple[Any, ...]) -> object:
+        """``target.path(*args)``, during which every tensor's ``to`` copies, as it does to another device."""
+        with leaves.Copying():
+            return self.get(target, path)(*args)
+
     def release(self, keep: list[object]) -> None:
         """Forget the objects made so far but those in ``keep``: a check is over."""
         self.objects = {id(value): value for value in keep}
 
-    def import_files(self, name: str, file: str, files: dict[str, bytes]) -> list[str]:
-        """Put ``files`` into the worker's folder, import ``file`` as module ``name``; returns the names it defines."""
+    def import_files(
+        self, name: str, file: str, files: dict[str, bytes], withheld: Sequence[str] = ()
+    ) -> list[str]:
+        """Put ``files`` into the worker's folder, import ``file`` as module ``name``; returns the names it defines.
+
+        What is ``withheld`` cannot be used from here on.
+        """
+        withhold(withheld)
         for each, content in files.items():
             (self.folder / each).write_bytes(content)
         path = self.folder / file
@@ -106,14 +146,27 @@ class Server:
         return f"A {type(owner).__name__} has no attribute {name}.{hint}"
 
     def call(
-        self, target: object, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], seed: int | None, grad: bool
+        self,
+        target: object,
+        path: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        seed: int | None,
+        grad: bool,
+        device: str | None = None,
     ) -> dict[str, object]:
-        """Call it. ``mutated`` says which tensors and lists among the positional arguments were changed in place."""
+        """Call it. ``mutated`` says which tensors and lists among the positional arguments were changed in place.
+
+        Tensors are made on ``device`` where it does not say otherwise.
+        """
         function: Any = self.get(target, path)
         if seed is not None:
             torch.manual_seed(seed)
         before = [_version(argument) for argument in args]
-        with torch.set_grad_enabled(grad):
+        with contextlib.ExitStack() as within:
+            within.enter_context(torch.set_grad_enabled(grad))
+            if device is not None:
+                within.enter_context(torch.device(device))
             result = tracing.run(function, *args, **kwargs)
         mutated = [index for index, argument in enumerate(args) if _version(argument) != before[index]]
         return {"result": result, "mutated": mutated}
