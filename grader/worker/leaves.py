@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
@@ -71,12 +72,17 @@ def fill(tensors: Sequence[torch.Tensor], values: Sequence[torch.Tensor]) -> Non
     A tensor on the meta device becomes a real one; of the zeros in it most take no memory.
     """
     for tensor, value in zip(tensors, values, strict=True):
-        real = tensor if tensor.device.type == "cpu" else torch.zeros(tensor.shape, dtype=tensor.dtype)
+        real = tensor if tensor.device.type == "cpu" else _zeros(tensor)
         if real is tensor and value.shape != tensor.shape:
             tensor.zero_()
         real[tuple(slice(extent) for extent in value.shape)].copy_(value)
         if real is not tensor:
             torch.utils.swap_tensors(tensor, real.requires_grad_(tensor.requires_grad))
+
+
+def _zeros(like: torch.Tensor) -> torch.Tensor:
+    """Zeros that the system gives when they are touched; torch.zeros touches them."""
+    return torch.from_numpy(np.zeros(tuple(like.shape), np.float32)).to(like.dtype)
 
 
 def made(values: Sequence[torch.Tensor], gradients: Sequence[torch.Tensor | None] | None) -> list[torch.Tensor]:
