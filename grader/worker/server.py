@@ -126,11 +126,11 @@ class Server:
         return [key for key in vars(module) if not key.startswith("__")]
 
     def get(self, target: object, path: str) -> object:
-        """The attribute ``path`` (dotted; digits index into an nn.Sequential) of ``target``, or of the module."""
+        """The attribute ``path`` (dotted; digits index into an nn.Sequential or a list) of ``target``, or of the module."""
         value: Any = self.module if target is None else target
         for part in path.split(".") if path else []:
             try:
-                value = getattr(value, part)
+                value = value[int(part)] if type(value) is list and part.isdigit() else getattr(value, part)
             except AttributeError:
                 raise MissingName(self._missing(value, part)) from None
         return value

@@ -67,8 +67,8 @@ def install() -> None:
 def withhold(names: Iterable[str]) -> None:
     """From here on, calling what one of the dotted ``names`` stands for raises in this process, under whatever alias.
 
-    Of a class no instance can be made, and none of its subclasses in the same package; no other subclass can be defined
-    outside of that package and those whose names begin alike (torchvision's transforms are modules of torch's).
+    Of a class and all that is derived from it no instance can be made. Those of packages whose names begin alike stay:
+    torchvision's transforms are modules of torch's, too.
 
     Raises:
         ImportError, AttributeError: there is nothing of that name.
@@ -92,17 +92,11 @@ def _refusing(name: str) -> Callable[..., NoReturn]:
 
 def _withhold_class(found: Any, name: str) -> None:
     package = name.split(".")[0]
-    initialise, refuse = found.__init__, _refusing(name)
 
-    def init(self: object, *args: Any, **kwargs: Any) -> None:
-        kind = type(self)
-        if f"{kind.__module__}.".startswith(f"{package}."):
-            _refusing(name if kind is found else f"{kind.__name__} (a {name})")()
-        initialise(self, *args, **kwargs)
+    def new(kind: type, *_: object, **__: object) -> object:
+        home = kind.__module__.split(".")[0]
+        if home == package or not home.startswith(package):
+            _refusing(name if kind is found else f"{kind.__name__}, a {name},")()
+        return object.__new__(kind)
 
-    def subclass(cls: type, **_: object) -> None:
-        if not cls.__module__.startswith(package):
-            refuse()
-
-    found.__init__ = init
-    found.__init_subclass__ = classmethod(subclass)
+    found.__new__ = staticmethod(new)

@@ -411,6 +411,12 @@ def test_to(student, context):
             raise
         return
     expect_leaves(hold(other), "meta")
+    images = getattr(make(student, [torch.zeros(2, 3, 32, 32)]), "0")
+    try:
+        other.forward(images.to("meta"), training=False)
+    except StudentError as error:
+        if "device" in error.text:
+            raise CheckFailed("After to(device), forward finds running statistics on the old device.") from None
 
 
 @check(
