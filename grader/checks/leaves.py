@@ -76,18 +76,28 @@ def give(model: Remote, values: Sequence[torch.Tensor]) -> Remote:
     """Put ``values`` into ``model.parameters()``, in place; returns their list.
 
     Raises:
-        CheckFailed: the shapes are others, or the tensors are not the network's own, each for itself.
+        CheckFailed: the shapes are others.
     """
     held = expect_shapes(model, [tuple(value.shape) for value in values])
     fill(held, [value.detach() for value in values])
-    again = hold(model)
-    for place, (leaf, value) in enumerate(zip(look(again), values, strict=False)):
-        if leaf.value is None or not torch.equal(leaf.value, value.detach()):
+    return held
+
+
+def expect_own(model: Remote) -> None:
+    """What is written into ``model.parameters()`` stays there: they are the network's own, each one once.
+
+    Raises:
+        CheckFailed: naming the first that is not.
+    """
+    held = hold(model)
+    values = [torch.full(leaf.shape, float(place)) for place, leaf in enumerate(look(held, False))]
+    fill(held, values)
+    for place, (leaf, value) in enumerate(zip(look(hold(model)), values, strict=False)):
+        if leaf.value is None or not torch.equal(leaf.value, value):
             raise CheckFailed(
                 f"{held}[{place}] is not what was written into it: parameters() must always give the same tensors, "
                 "each parameter once."
             )
-    return held
 
 
 def expect_leaves(held: Remote, device: str = "") -> None:
