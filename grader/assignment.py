@@ -57,13 +57,17 @@ class Pictures(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True):
-    """assignment.toml. ``files[0]`` is the module that the checks see as ``student``."""
+    """assignment.toml. ``files[0]`` is the module that the checks see as ``student``.
+
+    ``withheld`` names what a submission cannot use even when it runs: classes and functions, dotted.
+    """
 
     title: Annotated[str, Meta(min_length=1)]
     files: Annotated[list[Annotated[str, Meta(pattern=r"^[A-Za-z_]\w*\.py$")]], Meta(min_length=1)]
     points: Positive
     limits: Limits = msgspec.field(default_factory=Limits)
     checkpoint: Checkpoint | None = None
+    withheld: list[Annotated[str, Meta(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]] = []
     pictures: Pictures | None = None
 
     @property

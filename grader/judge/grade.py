@@ -94,7 +94,8 @@ def grade(
     torch.set_num_threads(1)
     try:
         for _ in range(DISTURBED):
-            with closing(Session(workers, submission.files, import_seconds=limits.import_seconds)) as session:
+            given = {"import_seconds": limits.import_seconds, "withheld": assignment.settings.withheld}
+            with closing(Session(workers, submission.files, **given)) as session:
                 plugin = run_checks(session, context, announce, fail_fast, known, on_broken)
             if workers.sandbox is None or not session.disturbed:
                 break

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import PurePath
 from typing import Any, TypeVar
 
@@ -30,9 +30,15 @@ class Session:
     """
 
     def __init__(
-        self, workers: Workers, files: dict[str, bytes], *, threads: int = 1, import_seconds: float = 60
+        self,
+        workers: Workers,
+        files: dict[str, bytes],
+        *,
+        threads: int = 1,
+        import_seconds: float = 60,
+        withheld: Sequence[str] = (),
     ) -> None:
-        self.workers, self.files = workers, files
+        self.workers, self.files, self.withheld = workers, files, list(withheld)
         self.file = next(iter(files))
         self.threads, self.import_seconds = threads, import_seconds
         self.printed = ""
@@ -118,7 +124,8 @@ class Session:
         self.request("configure", "Starting up", threads=self.threads)  # without fork, it imports torch first
         self._deadline(self.import_seconds)
         try:
-            self.request("import", f"Importing {self.file}", name=name, file=self.file, files=self.files)
+            told = {"file": self.file, "files": self.files, "withheld": self.withheld}
+            self.request("import", f"Importing {self.file}", name=name, **told)
         except StudentError:
             self._give_up()
             raise

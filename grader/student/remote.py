@@ -280,6 +280,7 @@ class Student:
             return {str(key): str(value) for key, value in answer.items()}
 
         return self._session.request("read_tree", f"Looking into {name}", read, name=name)
+
     def probe(self, name: str, *args: Any, doing: str = "", **kwargs: Any) -> Any:
         """What `grader.probes.make` gives in the worker: something to give to the student's functions.
 

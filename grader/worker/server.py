@@ -7,7 +7,7 @@ import difflib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO
@@ -19,6 +19,8 @@ from grader import probes, protocol, tracing
 from grader.protocol import Handle
 from grader.worker import files as trees
 from grader.worker.shapes import made_on
+from grader.worker import leaves
+from grader.worker.withheld import withhold
 
 MAX_MESSAGE = 4_000  # characters of an exception's text
 MAX_FRAMES = 20
@@ -46,9 +48,15 @@ class Server:
             "load_repeated": self.load_repeated,
             "probe": self.probe,
             "configure": self.configure,
-            "loader": self.loader,
             "write_tree": self.write_tree,
             "read_tree": self.read_tree,
+            "hold": self.hold,
+            "look": leaves.look,
+            "fill": leaves.fill,
+            "leaves": self.leaves,
+            "differentiate": self.differentiate,
+            "move": self.move,
+            "loader": self.loader,
             "release": self.release,
         }
 
@@ -85,13 +93,36 @@ class Server:
 
     def read_tree(self, name: str) -> dict[str, str]:
         return trees.read_tree(self.folder, name)
+    def hold(self, target: object, path: str) -> Handle | str:
+        """A list of the tensors that ``target.path()`` gives; where it gives something else, what that is."""
+        held = leaves.held(self.get(target, path)())
+        return held if isinstance(held, str) else self.to_handle(held)
+
+    def leaves(self, values: list[torch.Tensor], gradients: list[torch.Tensor | None] | None) -> Handle:
+        """The list that `leaves.made` makes."""
+        return self.to_handle(leaves.made(values, gradients))
+
+    def differentiate(self, target: object, path: str, **body: Any) -> dict[str, object]:
+        """`leaves.differentiate` of ``target.path``."""
+        return leaves.differentiate(self.get(target, path), **body)
+
+    def move(self, target: object, path: str, args: tuple[Any, ...]) -> object:
+        """``target.path(*args)``, during which every tensor's ``to`` copies, as it does to another device."""
+        with leaves.Copying():
+            return self.get(target, path)(*args)
 
     def release(self, keep: list[object]) -> None:
         """Forget the objects made so far but those in ``keep``: a check is over."""
         self.objects = {id(value): value for value in keep}
 
-    def import_files(self, name: str, file: str, files: dict[str, bytes]) -> list[str]:
-        """Put ``files`` into the worker's folder, import ``file`` as module ``name``; returns the names it defines."""
+    def import_files(
+        self, name: str, file: str, files: dict[str, bytes], withheld: Sequence[str] = ()
+    ) -> list[str]:
+        """Put ``files`` into the worker's folder, import ``file`` as module ``name``; returns the names it defines.
+
+        What is ``withheld`` cannot be used from here on.
+        """
+        withhold(withheld)
         for each, content in files.items():
             (self.folder / each).write_bytes(content)
         path = self.folder / file
@@ -106,11 +137,11 @@ class Server:
         return [key for key in vars(module) if not key.startswith("__")]
 
     def get(self, target: object, path: str) -> object:
-        """The attribute ``path`` (dotted; digits index into an nn.Sequential) of ``target``, or of the module."""
+        """The attribute ``path`` (dotted; digits index into an nn.Sequential or a list) of ``target``, or of the module."""
         value: Any = self.module if target is None else target
         for part in path.split(".") if path else []:
             try:
-                value = getattr(value, part)
+                value = value[int(part)] if type(value) is list and part.isdigit() else getattr(value, part)
             except AttributeError:
                 raise MissingName(self._missing(value, part)) from None
         return value
@@ -140,6 +171,10 @@ class Server:
 
         Tensors are made on ``device`` where it does not say otherwise; with ``stop_after`` it is ended as
         `files.interrupted` does.
+    ) -> dict[str, object]:
+        """Call it. ``mutated`` says which tensors and lists among the positional arguments were changed in place.
+
+        Tensors are made on ``device`` where it does not say otherwise.
         """
         function: Any = self.get(target, path)
         if seed is not None:
@@ -151,6 +186,7 @@ class Server:
                 within.enter_context(made_on(device))
             if stop_after is not None:
                 within.enter_context(trees.interrupted(stop_after))
+                within.enter_context(torch.device(device))
             result = tracing.run(function, *args, **kwargs)
         mutated = [index for index, argument in enumerate(args) if _version(argument) != before[index]]
         return {"result": result, "mutated": mutated}

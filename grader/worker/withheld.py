@@ -2,16 +2,19 @@
 
 Importing it, or names from it, works as ever, so that a forgotten import costs no more than the rule about it. Using
 one of them raises. Outside a sandbox this is a reminder, not a wall: there the files can still be read.
+
+An assignment can withhold more, by name: `withhold`.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 NAME = "torchvision.models"
 
@@ -59,3 +62,41 @@ class _Finder(MetaPathFinder, Loader):
 def install() -> None:
     """From here on, whoever imports torchvision.models in this process gets the stand-in."""
     sys.meta_path.insert(0, _Finder())
+
+
+def withhold(names: Iterable[str]) -> None:
+    """From here on, calling what one of the dotted ``names`` stands for raises in this process, under whatever alias.
+
+    Of a class and all that is derived from it no instance can be made. Those of packages whose names begin alike stay:
+    torchvision's transforms are modules of torch's, too.
+
+    Raises:
+        ImportError, AttributeError: there is nothing of that name.
+    """
+    for name in names:
+        owner, _, attribute = name.rpartition(".")
+        module = importlib.import_module(owner)
+        found = getattr(module, attribute)
+        if isinstance(found, type):
+            _withhold_class(found, name)
+        else:
+            setattr(module, attribute, _refusing(name))
+
+
+def _refusing(name: str) -> Callable[..., NoReturn]:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise RuntimeError(f"{name} cannot be used here: this assignment is to be written without.")
+
+    return refuse
+
+
+def _withhold_class(found: Any, name: str) -> None:
+    package = name.split(".")[0]
+
+    def new(kind: type, *_: object, **__: object) -> object:
+        home = kind.__module__.split(".")[0]
+        if home == package or not home.startswith(package):
+            _refusing(name if kind is found else f"{kind.__name__}, a {name},")()
+        return object.__new__(kind)
+
+    found.__new__ = staticmethod(new)

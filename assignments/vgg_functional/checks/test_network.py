@@ -1,0 +1,156 @@
+"""Public checks of vgg_functional: the parameters, shapes, and what may be used."""
+
+import torch
+
+from grader.checks import CheckFailed, check
+from grader.checks.architecture import expect_shape
+from grader.checks.leaves import build, build_light, derivative, expect_leaves, expect_own, expect_shapes
+from grader.checks.source import expect_unused
+from grader.student.leaves import fill, hold, look
+
+CONFIGS = {
+    "VGG11": [64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"],
+    "VGG13": [64, 64, "M", 128, 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"],
+    "VGG16": [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"],
+    "VGG19": [64, 64, "M", 128, 128, "M", 256, 256, 256, 256, "M", 512, 512, 512, 512, "M", 512, 512, 512, 512, "M"],
+}
+LARGE, SMALL = (512 * 7 * 7, 4096, 4096), (512, 512, 512)
+# Of torchvision's vgg11 to vgg19: parameters without and with batch norm.
+COUNTS = {
+    "VGG11": (132_863_336, 132_868_840),
+    "VGG13": (133_047_848, 133_053_736),
+    "VGG16": (138_357_544, 138_365_992),
+    "VGG19": (143_667_240, 143_678_248),
+}
+
+
+def shapes_of(name, widths, classes, channels=3, use_bn=False):
+    """The shapes of parameters(), in order."""
+    shapes = []
+    for width in CONFIGS[name]:
+        if width != "M":
+            shapes += [(width, channels, 3, 3), (width,)] + [(width,), (width,)] * use_bn
+            channels = width
+    for inputs, outputs in zip(widths, [*widths[1:], classes], strict=True):
+        shapes += [(outputs, inputs), (outputs,)]
+    return shapes
+
+
+@check(
+    points=6,
+    hint="Per convolution: weight (out, in, 3, 3), bias (out,), and with use_bn gamma and beta (out,); then weight (out, "
+    "in) and bias (out,) of each linear layer.",
+)
+def test_parameters(student):
+    """parameters() lists tensors of the right shapes in the right order, for every configuration"""
+    expect_shapes(build_light(student.VGGLowLevel), shapes_of("VGG16", LARGE, 1000))
+    expect_shapes(build_light(student.VGGSmall), shapes_of("VGG16", SMALL, 10))
+    for name in CONFIGS:
+        for use_bn in (False, True):
+            model = build_light(student.VGGSmall, name, num_classes=7, input_channels=1, use_bn=use_bn)
+            expect_shapes(model, shapes_of(name, SMALL, 7, 1, use_bn))
+    model = build_light(student.VGGLowLevel, "VGG11", 20, 4, True)
+    expect_shapes(model, shapes_of("VGG11", LARGE, 20, 4, True))
+
+
+@check(points=3, hint="Add up numel() of parameters(); running statistics are not trained.", requires=["parameters"])
+def test_count(student):
+    """count_parameters() gives the numbers of torchvision's VGGs: 138,357,544 for VGG16"""
+    for name, counts in COUNTS.items():
+        for use_bn, count in enumerate(counts):
+            model = build_light(student.VGGLowLevel, name, use_bn=bool(use_bn))
+            found = model.count_parameters()
+            if type(found) is not int or found != count:
+                shown = f"{found:,}" if type(found) is int else str(found)[:60]
+                raise CheckFailed(
+                    f"count_parameters() of VGGLowLevel({name!r}, use_bn={bool(use_bn)}) is {shown}; {count:,} is "
+                    "expected.",
+                    expected=count,
+                    actual=shown,
+                )
+
+
+@check(
+    points=5,
+    hint="Scale first, then weight.requires_grad_(): what is computed from a tensor that requires a gradient is no leaf.",
+    requires=["parameters"],
+)
+def test_leaves(student):
+    """Every parameter is a leaf with requires_grad, and parameters() always gives the same tensors"""
+    expect_leaves(hold(build_light(student.VGGLowLevel, "VGG11", use_bn=True)))
+    model = build(student.VGGSmall, "VGG11", use_bn=True)
+    expect_leaves(hold(model))
+    expect_own(model)
+
+
+@check(
+    points=4,
+    hint="Five poolings turn 32 x 32 into 1 x 1; flatten everything but the batch, then the three linear layers.",
+    requires=["parameters"],
+)
+def test_shape(student):
+    """VGGSmall turns (N, C, 32, 32) into (N, num_classes), in train mode and out of it"""
+    for name, classes, channels, use_bn in (("VGG11", 7, 1, True), ("VGG13", 10, 3, False)):
+        model = build(student.VGGSmall, name, classes, channels, use_bn)
+        for count in (1, 3):
+            x = torch.zeros(count, channels, 32, 32)
+            expect_shape(model.forward(x, training=False), (count, classes), f"{model}.forward, training=False,")
+            expect_shape(model.forward(x), (count, classes), f"{model}.forward")
+
+
+@check(
+    points=3,
+    hint="224 x 224 gives maps of 7 x 7: 25,088 numbers for the first linear layer.",
+    requires=["shape"],
+)
+def test_large_shape(student):
+    """VGGLowLevel turns (N, 3, 224, 224) into (N, num_classes)"""
+    model = build_light(student.VGGLowLevel, "VGG11", num_classes=12)
+    held = expect_shapes(model, shapes_of("VGG11", LARGE, 12))
+    # Zeros: of weights that were not made, these take no memory.
+    fill(held, [torch.zeros([1] * len(leaf.shape)) for leaf in look(held, False)])
+    expect_shape(model.forward(torch.zeros(1, 3, 224, 224)), (1, 12), "VGGLowLevel('VGG11').forward")
+
+
+@check(
+    points=4,
+    hint="zero_grad sets every parameter's grad to None, or fills it with zeros.",
+    requires=["shape", "leaves"],
+)
+def test_gradients(student):
+    """backward() reaches every parameter, gradients add up, and zero_grad() forgets them"""
+    model = build(student.VGGSmall, "VGG11")
+    held = hold(model)
+    x = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    cotangent = torch.tensor([1.0, -2.0, 3.0, 1.0, -1.0, 2.0, -3.0, 1.0, -1.0, 2.0]).expand(3, 10)
+    first = derivative(model, held, x, cotangent, training=False).leaves
+    for place, gradient in enumerate(first):
+        if gradient is None or not gradient.any():
+            raise CheckFailed(f"{held}[{place}] gets no gradient: forward does not use it, or something cuts the graph.")
+    second = derivative(model, held, x, cotangent, training=False).leaves
+    if any(two is None or not torch.allclose(two, 2 * one, rtol=1e-3) for one, two in zip(first, second, strict=True)):
+        raise CheckFailed("After a second backward() the gradients are not twice those of the first one.")
+    model.zero_grad()
+    for place, leaf in enumerate(look(held)):
+        if leaf.gradient is not None and leaf.gradient.any():
+            raise CheckFailed(f"{held}[{place}] still has a gradient after zero_grad().")
+
+
+@check(
+    points=4,
+    hint="What torch.nn.functional offers is allowed, but for batch_norm; what is a layer or an optimiser is not.",
+    requires=["parameters"],
+)
+def test_own_work(context):
+    """No nn.Module, no layer of torch.nn, no torch.optim, no ready-made batch norm"""
+    expect_unused(context.source, FORBIDDEN)
+
+
+FORBIDDEN = [
+    *(f"torch.nn.{name}" for name in ("Module", "Conv2d", "Linear", "BatchNorm2d", "Sequential", "modules")),
+    *(f"{where}.batch_norm" for where in ("torch", "torch.nn.functional")),
+    "torch.native_batch_norm",
+    "torch.ops",
+    "torch.optim",
+    "torchvision.models",
+]

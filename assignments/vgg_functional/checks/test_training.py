@@ -1,0 +1,97 @@
+"""Public checks of vgg_functional: batch norm, the optimiser's step, training, feature maps."""
+
+import torch
+
+from grader.checks import CheckFailed, check
+from grader.checks.architecture import expect_shape, expect_tensor
+from grader.checks.leaves import build, expect_pair
+from grader.student import call
+from grader.student.leaves import hold, look, make
+
+STEPS = 20
+
+
+@check(
+    points=3,
+    hint="Mean and variance over batch, height and width: dim=(0, 2, 3), one of each per channel.",
+)
+def test_batch_norm_shape(student):
+    """batch_norm in training gives every channel mean beta and standard deviation gamma"""
+    x = 3 + 2 * torch.randn(4, 3, 5, 6, generator=torch.Generator().manual_seed(2))
+    gamma, beta = torch.tensor([1.0, 2.0, 0.5]), torch.tensor([0.0, -1.0, 4.0])
+    found = expect_shape(student.batch_norm(x, gamma, beta, torch.zeros(3), torch.ones(3), True), (4, 3, 5, 6), "it")
+    mean, std = found.mean((0, 2, 3)), found.std((0, 2, 3), correction=0)
+    if not (torch.allclose(mean, beta, atol=1e-3) and torch.allclose(std, gamma, atol=1e-3)):
+        raise CheckFailed(
+            f"The channels have mean {_shown(mean)} and standard deviation {_shown(std)}.",
+            expected=f"mean {_shown(beta)}, standard deviation {_shown(gamma)}",
+        )
+
+
+@check(points=3, hint="g = 0.5 + 0.1 * 2, v = 0.9 * 0.3 + g, p = 2 - 0.1 * v. All in place, under torch.no_grad().")
+def test_sgd_step(student):
+    """sgd_step_with_momentum makes one step as in the handout's example, in place"""
+    params = make(student, [torch.tensor([2.0])], [torch.tensor([0.5])])
+    velocities = make(student, [torch.tensor([0.3])])
+    call(student.sgd_step_with_momentum, params, velocities, 0.1, momentum=0.9, weight_decay=0.1, grad=True)
+    for held, wanted in ((velocities, 0.97), (params, 1.903)):
+        (leaf,) = look(held)
+        value = expect_tensor(leaf.value, str(held))
+        if abs(value.item() - wanted) > 1e-5:
+            raise CheckFailed(f"{held} is [{value.item():.4f}]; [{wanted}] is expected.", expected=wanted)
+
+
+@check(points=2, hint="Both are floats: sums over all images, divided by their number.", requires=["shape"])
+def test_evaluate_pair(student, context):
+    """evaluate gives (mean loss, accuracy), the latter from 0 to 1"""
+    model = build(student.VGGSmall, "VGG11")
+    loader = student.loader(context.images(5), context.dataset().labels[:5], batch_size=2)
+    loss, accuracy = expect_pair(call(student.evaluate, model, loader, grad=True).result, "evaluate")
+    if not 0 < loss < 100 or min(abs(5 * accuracy - right) for right in range(6)) > 1e-4:
+        raise CheckFailed(f"evaluate gives ({loss:.4g}, {accuracy:.4g}) for 5 images; that cannot be.")
+
+
+@check(
+    points=3,
+    hint="Five maps, each as it is before its pooling, then the last one after its pooling.",
+    requires=["shape"],
+)
+def test_visualize_shape(student):
+    """visualize_features gives one map per block, before its pooling, and the last"""
+    model = build(student.VGGSmall, "VGG11", input_channels=1)
+    maps = call(student.visualize_features, model, torch.zeros(1, 1, 32, 32), grad=True).result
+    if not isinstance(maps, (list, tuple)):
+        raise CheckFailed(f"visualize_features returns a {type(maps).__name__}; a list is expected.")
+    shapes = [(1, 64, 32, 32), (1, 128, 16, 16), (1, 256, 8, 8), (1, 512, 4, 4), (1, 512, 2, 2), (1, 512, 1, 1)]
+    for place, (each, shape) in enumerate(zip(maps, shapes, strict=False)):
+        expect_shape(each, shape, f"visualize_features(...)[{place}]")
+    if len(maps) != len(shapes):
+        raise CheckFailed(f"visualize_features returns {len(maps)} maps; 6 are expected.", expected=6)
+
+
+@check(
+    points=4,
+    hint="For each batch: zero_grad, forward, cross-entropy, backward, step. Gradients that are not forgotten, or a copy "
+    "of the parameters, keep the loss where it is.",
+    requires=["gradients", "sgd_step", "batch_norm_shape"],
+)
+def test_trains(student, context):
+    """VGGSmall learns: on 16 images the loss falls by half within 20 steps of train_epoch (lr 0.02)"""
+    model = build(student.VGGSmall, "VGG11", use_bn=True, seed=context.seed)
+    velocities = make(student, [torch.zeros(leaf.shape) for leaf in look(hold(model), False)])
+    loader = student.loader(context.images(16), context.dataset().labels[:16], batch_size=16)
+    losses = []
+    while len(losses) < STEPS and (len(losses) < 2 or losses[-1] > losses[0] / 2):
+        found = call(student.train_epoch, model, loader, velocities, 0.02, seed=context.seed + len(losses), grad=True)
+        losses.append(expect_pair(found.result, "train_epoch")[0])
+    context.note = f"The loss on 16 images fell from {losses[0]:.2f} to {losses[-1]:.2f} in {len(losses)} steps."
+    if not losses[-1] <= losses[0] / 2:
+        raise CheckFailed(
+            f"The loss on 16 images went from {losses[0]:.2f} to {losses[-1]:.2f} in {STEPS} steps.",
+            expected=f"at most {losses[0] / 2:.2f}",
+            actual=f"{losses[-1]:.2f}",
+        )
+
+
+def _shown(values):
+    return ", ".join(f"{value:.3f}" for value in values.tolist())

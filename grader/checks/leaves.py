@@ -1,0 +1,240 @@
+"""Leaves: a network without nn.Module, whose parameters are tensors of its own; weights go in by their order.
+
+model = student.VGGSmall("VGG11")
+held = give(model, list(reference.parameters()))
+expect_same_derivative(model, held, reference, x, training=False)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from grader.checks.architecture import expect_tensor
+from grader.checks.numerics import difference, same
+from grader.student import CheckFailed, Remote, StudentError, call
+from grader.student.leaves import Derivative, differentiate, fill, hold, look
+from grader.student.remote import Path
+
+Shape = tuple[int, ...]
+# Of a gradient, relative to its largest number: float32 summed in another order, through a dozen layers.
+GRADIENT = 1e-2
+
+
+def build(path: Path, *args: Any, seed: int | None = None, **kwargs: Any) -> Remote:
+    """The object that ``path(*args, **kwargs)`` makes, as everywhere but in `call` with gradients enabled.
+
+    Raises:
+        CheckFailed: it makes something else.
+    """
+    value = call(path, *args, grad=True, seed=seed, **kwargs).result
+    if isinstance(value, Remote):
+        return value
+    raise CheckFailed(f"{path} gives {'None' if value is None else type(value).__name__}; an object is expected.")
+
+
+def build_light(path: Path, *args: Any, **kwargs: Any) -> Remote:
+    """`build` on the meta device, where weights take neither time nor memory, or else as it is.
+
+    The latter where the student's code needs numbers, or says itself where its tensors are to be.
+    """
+    try:
+        model = call(path, *args, device="meta", grad=True, **kwargs).result
+        if isinstance(model, Remote) and all(leaf.device == "meta" for leaf in look(hold(model), False)):
+            return model
+    except (StudentError, CheckFailed):
+        pass
+    return build(path, *args, **kwargs)
+
+
+def expect_shapes(model: Remote, expected: Sequence[Shape]) -> Remote:
+    """``model.parameters()`` are tensors of the ``expected`` shapes, in this order; returns their list.
+
+    Raises:
+        CheckFailed: naming the first that is not.
+    """
+    held = hold(model)
+    leaves = look(held, False)
+    for place, (leaf, shape) in enumerate(zip(leaves, expected, strict=False)):
+        if leaf.shape != shape:
+            raise CheckFailed(
+                f"{held}[{place}] has shape {leaf.shape}; {shape} is expected.", expected=shape, actual=leaf.shape
+            )
+    if len(leaves) != len(expected):
+        raise CheckFailed(
+            f"{held} has {len(leaves)} tensors; {len(expected)} are expected.",
+            expected=len(expected),
+            actual=len(leaves),
+        )
+    return held
+
+
+def give(model: Remote, values: Sequence[torch.Tensor]) -> Remote:
+    """Put ``values`` into ``model.parameters()``, in place; returns their list.
+
+    Raises:
+        CheckFailed: the shapes are others.
+    """
+    held = expect_shapes(model, [tuple(value.shape) for value in values])
+    fill(held, [value.detach() for value in values])
+    return held
+
+
+def expect_own(model: Remote) -> None:
+    """What is written into ``model.parameters()`` stays there: they are the network's own, each one once.
+
+    Raises:
+        CheckFailed: naming the first that is not.
+    """
+    held = hold(model)
+    values = [torch.full(leaf.shape, float(place)) for place, leaf in enumerate(look(held, False))]
+    fill(held, values)
+    for place, (leaf, value) in enumerate(zip(look(hold(model)), values, strict=False)):
+        if leaf.value is None or not torch.equal(leaf.value, value):
+            raise CheckFailed(
+                f"{held}[{place}] is not what was written into it: parameters() must always give the same tensors, "
+                "each parameter once."
+            )
+
+
+def expect_leaves(held: Remote, device: str = "") -> None:
+    """The tensors of a list are leaves to be trained: what an optimiser needs.
+
+    Raises:
+        CheckFailed: naming the first that is not.
+    """
+    for place, leaf in enumerate(look(held, False)):
+        if not leaf.requires_grad:
+            raise CheckFailed(f"{held}[{place}] is not trained: its requires_grad is False.")
+        if not leaf.is_leaf:
+            raise CheckFailed(
+                f"{held}[{place}] is no leaf: it was computed from another tensor after requires_grad was set, so "
+                "gradients go there and a step does not change it.",
+                expected="is_leaf",
+                actual="not is_leaf",
+            )
+        if leaf.dtype != "float32":
+            raise CheckFailed(f"{held}[{place}] has dtype {leaf.dtype}; float32 is expected.", actual=leaf.dtype)
+        if device and leaf.device != device:
+            raise CheckFailed(f"{held}[{place}] is still on {leaf.device}.", expected=device, actual=leaf.device)
+
+
+def expect_output(path: Path, x: torch.Tensor, expected: torch.Tensor, where: str = "", **options: Any) -> None:
+    """``path(x, **options)`` is ``expected``, and leaves ``x`` as it is.
+
+    Raises:
+        CheckFailed: it is not; ``where`` is added to what is said.
+    """
+    called = call(path, x, **options)
+    said = ", ".join([f"{tuple(x.shape)} images", *(f"{key}={value}" for key, value in options.items())])
+    expect_same(called.result, expected, f"{path} on {said}", where)
+    if called.mutated:
+        raise CheckFailed(f"{path} changes its input in place; work on a new tensor.")
+
+
+def expect_same(actual: Any, expected: torch.Tensor, what: str, where: str = "") -> None:
+    """``actual`` is a tensor equal to ``expected``.
+
+    Raises:
+        CheckFailed: it is not.
+
+    >>> expect_same(torch.ones(2), torch.zeros(2), "forward")
+    Traceback (most recent call last):
+    grader.student.outcomes.CheckFailed: forward computes something else than it should.
+    """
+    tensor = expect_tensor(actual, what)
+    if tensor.shape != expected.shape:
+        shapes = f"{tuple(tensor.shape)}; {tuple(expected.shape)} is expected"
+        raise CheckFailed(f"{what} has shape {shapes}.", expected=tuple(expected.shape), actual=tuple(tensor.shape))
+    if not tensor.is_floating_point():
+        raise CheckFailed(f"{what} gives {tensor.dtype}; {expected.dtype} is expected.", actual=tensor.dtype)
+    if not torch.isfinite(tensor).all():
+        raise CheckFailed(f"{what} gives nan or infinity.")
+    if not same(tensor, expected):
+        raise CheckFailed(
+            f"{what} computes something else than it should.{where}",
+            actual=f"off by up to {difference(tensor, expected):.2g} standard deviations",
+        )
+
+
+def expect_gradient(actual: torch.Tensor | None, expected: torch.Tensor, what: str, scale: float = 0.0) -> None:
+    """``actual`` is the gradient ``expected``, up to `GRADIENT` of its largest number (at least ``scale``).
+
+    Raises:
+        CheckFailed: it is not, or there is none.
+
+    >>> expect_gradient(None, torch.ones(2), "x")
+    Traceback (most recent call last):
+    grader.student.outcomes.CheckFailed: x has no gradient: something cuts the graph (detach, no_grad, .data, a copy).
+    """
+    if actual is None:
+        raise CheckFailed(f"{what} has no gradient: something cuts the graph (detach, no_grad, .data, a copy).")
+    allowed = GRADIENT * max(expected.abs().max().item(), scale)
+    if actual.shape != expected.shape or not (actual.float() - expected).abs().max().item() <= allowed:
+        state = "zero" if not actual.any() else "not that of the function asked for"
+        raise CheckFailed(f"The gradient at {what} is {state}.")
+
+
+def derivative(model: Remote, held: Remote, x: torch.Tensor, cotangent: torch.Tensor, **options: Any) -> Derivative:
+    """Forward and backward through ``model.forward``; the output has the cotangent's shape.
+
+    Raises:
+        CheckFailed: another shape.
+    """
+    found = differentiate(model.forward, x, cotangent=cotangent, leaves=held, **options)
+    tensor = expect_tensor(found.output, f"{model}.forward")
+    if tensor.shape != cotangent.shape:
+        shapes = f"{tuple(tensor.shape)}; {tuple(cotangent.shape)} is expected"
+        raise CheckFailed(f"{model}.forward gives {shapes}.", expected=tuple(cotangent.shape), actual=tensor.shape)
+    return found
+
+
+def expect_same_derivative(
+    model: Remote, held: Remote, reference: nn.Module, x: torch.Tensor, *, training: bool
+) -> None:
+    """``model.forward`` and ``reference`` (in the mode it is in) have the same gradients, at the input and all leaves.
+
+    Raises:
+        CheckFailed: naming the first parameter without a gradient or with another one.
+    """
+    ours = x.clone().requires_grad_()
+    reference.zero_grad(set_to_none=True)
+    output = reference(ours)
+    cotangent = torch.randn(output.shape, generator=torch.Generator().manual_seed(output.numel()))
+    (output * cotangent).sum().backward()
+    found = derivative(model, held, x, cotangent, training=training)
+    expect_same(found.output, output.detach(), f"{model}.forward with gradients enabled")
+    assert ours.grad is not None
+    expect_gradient(found.places[0], ours.grad, f"the input of {model}.forward")
+    for place, (gradient, parameter) in enumerate(zip(found.leaves, reference.parameters(), strict=True)):
+        assert parameter.grad is not None
+        expect_gradient(gradient, parameter.grad, f"{held}[{place}]")
+
+
+def expect_pair(value: Any, what: str) -> tuple[float, float]:
+    """``value`` as two numbers: (mean loss, accuracy).
+
+    Raises:
+        CheckFailed: it is something else.
+
+    >>> expect_pair((2.5, torch.tensor(0.1)), "evaluate")[0]
+    2.5
+    >>> expect_pair(2.5, "evaluate")
+    Traceback (most recent call last):
+    grader.student.outcomes.CheckFailed: evaluate returned a float; (mean loss, accuracy) is expected.
+    """
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        kind = f"{len(value)} values" if isinstance(value, (tuple, list)) else f"a {type(value).__name__}"
+        raise CheckFailed(f"{what} returned {kind}; (mean loss, accuracy) is expected.", actual=kind)
+    numbers = []
+    for item in value:
+        if isinstance(item, torch.Tensor) and item.numel() == 1:
+            item = item.item()
+        if type(item) not in (int, float):
+            kind = item.type if isinstance(item, Remote) else type(item).__name__
+            raise CheckFailed(f"{what} returned a {kind} where a number is expected.", actual=kind)
+        numbers.append(float(item))
+    return numbers[0], numbers[1]

@@ -1,0 +1,129 @@
+"""Tensors that student code keeps by itself, in no nn.Module: look at them, fill them, differentiate with respect to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.overrides import TorchFunctionMode
+
+_TO = torch.Tensor.to
+
+
+class Copying(TorchFunctionMode):
+    """Within it ``tensor.to(...)`` gives a copy, as it does where the tensor is on another device.
+
+    >>> weight = torch.ones(2, requires_grad=True)
+    >>> with Copying():
+    ...     moved = weight.to("cpu")
+    >>> moved is weight, moved.is_leaf
+    (False, False)
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is _TO:
+            kwargs["copy"] = True
+        return func(*args, **kwargs)
+
+
+def held(found: Any) -> list[torch.Tensor] | str:
+    """``found``, a list or what else can be looped over, as a list of tensors; in words what it is if it holds others.
+
+    >>> held({"weight": torch.ones(2)}), held(None)
+    ('a dict that holds a str', 'None')
+    """
+    if found is None:
+        return "None"
+    try:
+        tensors = list(found)
+    except TypeError:
+        return f"a {type(found).__name__}"
+    for each in tensors:
+        if not isinstance(each, torch.Tensor):
+            return f"a {type(found).__name__} that holds a {type(each).__name__}"
+    return "a single tensor" if isinstance(found, torch.Tensor) else tensors
+
+
+def look(tensors: Sequence[torch.Tensor], values: bool) -> list[list[object]]:
+    """Of each its shape, dtype, device, whether it is a leaf and trained; its value and gradient if ``values``."""
+    return [
+        [
+            tensor.shape,
+            str(tensor.dtype),
+            tensor.device.type,
+            tensor.is_leaf,
+            tensor.requires_grad,
+            tensor if values else None,
+            tensor.grad if values and tensor.is_leaf else None,
+        ]
+        for tensor in tensors
+    ]
+
+
+@torch.no_grad()
+def fill(tensors: Sequence[torch.Tensor], values: Sequence[torch.Tensor]) -> None:
+    """Copy ``values`` into ``tensors``, in place. A smaller value is that of the first rows and columns; the rest is 0.
+
+    A tensor on the meta device becomes a real one; of the zeros in it most take no memory.
+    """
+    for tensor, value in zip(tensors, values, strict=True):
+        real = tensor if tensor.device.type == "cpu" else _zeros(tensor)
+        if real is tensor and value.shape != tensor.shape:
+            tensor.zero_()
+        real[tuple(slice(extent) for extent in value.shape)].copy_(value)
+        if real is not tensor:
+            torch.utils.swap_tensors(tensor, real.requires_grad_(tensor.requires_grad))
+
+
+def _zeros(like: torch.Tensor) -> torch.Tensor:
+    """Zeros that the system gives when they are touched; torch.zeros touches them."""
+    return torch.from_numpy(np.zeros(tuple(like.shape), np.float32)).to(like.dtype)
+
+
+def made(values: Sequence[torch.Tensor], gradients: Sequence[torch.Tensor | None] | None) -> list[torch.Tensor]:
+    """Leaves of these values, with these gradients; without, tensors that are not trained."""
+    if gradients is None:
+        return [value.clone() for value in values]
+    leaves = [value.clone().requires_grad_() for value in values]
+    for leaf, gradient in zip(leaves, gradients, strict=True):
+        leaf.grad = None if gradient is None else gradient.clone()
+    return leaves
+
+
+def differentiate(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    places: list[int],
+    leaves: Sequence[torch.Tensor],
+    cotangent: torch.Tensor,
+    seed: int | None,
+) -> dict[str, object]:
+    """Gradients of <function(*args, **kwargs), cotangent>, at the arguments in ``places`` and at the ``leaves``.
+
+    The leaves' gradients are added to those they have, and stay. Where the output has another shape than ``cotangent``
+    there are none.
+
+    Returns:
+        {"output", "arguments": tensors as they are afterwards, "places": gradients, "leaves": gradients}
+    """
+    inputs = {place: args[place].clone().requires_grad_() for place in places}
+    given = [inputs[place].clone() if place in inputs else argument for place, argument in enumerate(args)]
+    if seed is not None:
+        torch.manual_seed(seed)
+    with torch.enable_grad():
+        output = function(*given, **kwargs)
+        if isinstance(output, torch.Tensor) and output.shape == cotangent.shape and output.requires_grad:
+            # Not output.backward(cotangent): that makes torch import its symbolic shapes, which takes seconds.
+            (output * cotangent).sum().backward()
+    return {
+        "output": output,
+        "arguments": [argument if isinstance(argument, torch.Tensor) else None for argument in given],
+        "places": [inputs[place].grad for place in places],
+        "leaves": [leaf.grad if leaf.is_leaf else None for leaf in leaves],
+    }

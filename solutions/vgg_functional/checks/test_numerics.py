@@ -1,0 +1,541 @@
+"""Hidden checks of vgg_functional: the same function and gradients as layers of torch.nn under the same weights."""
+
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.optim.sgd import sgd
+
+from grader.checks import CheckFailed, check
+from grader.checks.architecture import expect_tensor
+from grader.checks.leaves import (
+    build,
+    build_light,
+    derivative,
+    expect_gradient,
+    expect_leaves,
+    expect_output,
+    expect_pair,
+    expect_same,
+    expect_same_derivative,
+    expect_shapes,
+    give,
+)
+from grader.checks.numerics import calibrate, same
+from grader.student import StudentError, call
+from grader.student.leaves import differentiate, fill, hold, look, make, move
+
+CONFIGS = {
+    "VGG11": [64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"],
+    "VGG13": [64, 64, "M", 128, 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"],
+    "VGG16": [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"],
+    "VGG19": [64, 64, "M", 128, 128, "M", 256, 256, 256, 256, "M", 512, 512, 512, 512, "M", 512, 512, 512, 512, "M"],
+}
+
+
+def features(name, channels=3, use_bn=False):
+    """The convolutional part, of torch's own layers."""
+    layers = []
+    for width in CONFIGS[name]:
+        if width == "M":
+            layers.append(nn.MaxPool2d(2, 2))
+            continue
+        layers += [nn.Conv2d(channels, width, 3, padding=1)] + [nn.BatchNorm2d(width)] * use_bn + [nn.ReLU()]
+        channels = width
+    return nn.Sequential(*layers)
+
+
+def classifier(classes=10):
+    """The linear part of VGGSmall."""
+    hidden = [nn.Linear(512, 512), nn.ReLU(), nn.Dropout(), nn.Linear(512, 512), nn.ReLU(), nn.Dropout()]
+    return nn.Sequential(nn.Flatten(), *hidden, nn.Linear(512, classes))
+
+
+@lru_cache(maxsize=2)  # drawing ten million numbers takes longer than computing with them
+def calibrated(seed, use_bn, name="VGG11", classes=10, channels=3):
+    """VGGSmall of torch's own layers, with weights under which every layer matters; and a copy of the weights."""
+    model = nn.Sequential(features(name, channels, use_bn), classifier(classes))
+    calibrate(model, torch.randn(4, channels, 32, 32, generator=torch.Generator().manual_seed(seed)), seed)
+    return model, [each.detach().clone() for each in model.parameters()]
+
+
+@torch.no_grad()
+def vgg(context, use_bn=False):
+    """A calibrated VGG-11 in eval mode, its weights and statistics as they were at the start."""
+    model, weights = calibrated(context.seed, use_bn)
+    for each, weight in zip(model.parameters(), weights, strict=True):
+        each.copy_(weight)
+    model.zero_grad()
+    return reset(model).eval()
+
+
+def reset(model):
+    """Running statistics as at the start."""
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.reset_running_stats()
+    return model
+
+
+def noise(context, count, salt, channels=3):
+    """Images (count, channels, 32, 32)."""
+    return torch.randn(count, channels, 32, 32, generator=context.generator(salt))
+
+
+def warm_up(model, reference, context, passes=3):
+    """Passes in train mode, so that the running statistics are no longer those of the start."""
+    reference.train()
+    for salt in range(passes):
+        x = noise(context, 4, 20 + salt)
+        with torch.no_grad():
+            reference(x)
+        call(model.forward, x, grad=True)  # training is the default
+    reference.eval()
+
+
+def where(student, model, reference, x):
+    """A sentence that names the first feature map which differs; "" where none can be had or does."""
+    try:
+        maps = call(student.visualize_features, model, x[:1]).result
+    except StudentError:
+        return ""
+    for number, (mine, wanted) in enumerate(zip(maps, maps_of(reference[0], x[:1]), strict=False), 1):
+        if not same(mine, wanted):
+            return f" By visualize_features, block {min(number, 5)} is the first that does."
+    return " By visualize_features, the blocks are right: look at the linear layers."
+
+
+@torch.no_grad()
+def maps_of(blocks, x):
+    """What visualize_features is to give."""
+    found = []
+    for layer in blocks.eval():
+        if isinstance(layer, nn.MaxPool2d):
+            found.append(x)
+        x = layer(x)
+    return [*found, x]
+
+
+@check(
+    points=7,
+    hint="Normalise by the batch's mean and biased variance; the running variance takes the unbiased one, as F.batch_norm "
+    "does: times n / (n - 1) with n = N * H * W.",
+    requires=["batch_norm_shape"],
+)
+@given(
+    shape=st.tuples(st.integers(2, 4), st.integers(1, 5), st.integers(1, 5), st.integers(1, 5)),
+    training=st.booleans(),
+    options=st.sampled_from([{}, {"momentum": 0.3}, {"eps": 0.1}, {"momentum": 0.02, "eps": 1e-3}]),
+    seed=st.integers(0, 2**20),
+)
+@settings(max_examples=20)
+def test_batch_norm(student, shape, training, options, seed):
+    """batch_norm is F.batch_norm: output, gradients, running statistics"""
+    generator = torch.Generator().manual_seed(seed)
+    draw = [torch.randn(size, generator=generator) for size in (shape, *[shape[1:2]] * 4, shape)]
+    x, gamma, beta, mean, var, cotangent = draw
+    x, gamma, var = 2 * x + 1, gamma + 2, var.abs() + 0.5
+    leaves = [each.clone().requires_grad_() for each in (x, gamma, beta)]
+    statistics = [mean.clone(), var.clone()]
+    output = F.batch_norm(leaves[0], *statistics, *leaves[1:], training=training, **options)
+    (output * cotangent).sum().backward()
+    found = differentiate(
+        student.batch_norm, x, gamma, beta, mean, var, training, cotangent=cotangent, places=(0, 1, 2), **options
+    )
+    expect_same(found.output, output.detach(), "batch_norm")
+    for name, mine, wanted, place in zip(("running_mean", "running_var"), statistics, (mean, var), (3, 4), strict=True):
+        held = expect_tensor(found.arguments[place], name)
+        if held.shape != mine.shape or not torch.allclose(held, mine, rtol=1e-4, atol=1e-5):
+            changed = "is changed although training is off" if not training else "is not what F.batch_norm leaves"
+            unchanged = training and torch.equal(held, wanted)
+            raise CheckFailed(f"{name} {'is not updated in place' if unchanged else changed}.")
+    for name, gradient, leaf in zip(("x", "gamma", "beta"), found.places, leaves, strict=True):
+        # That of x is a difference of large numbers, and 0 where there are but two of them.
+        expect_gradient(gradient, leaf.grad, f"{name} of batch_norm", scale=0.1)
+
+
+@check(
+    points=7,
+    hint="Convolution with padding 1, ReLU, in the order of CONFIGS; then flatten, linear, ReLU, linear, ReLU, linear. No "
+    "dropout if training is False.",
+    requires=["shape", "leaves"],
+)
+def test_function(student, context):
+    """VGGSmall computes the same as layers of torch.nn, for every configuration"""
+    for number, name in enumerate(CONFIGS):
+        classes, channels = 5 + number, 1 + number
+        reference = calibrated.__wrapped__(context.seed, False, name, classes, channels)[0].eval()
+        model = build(student.VGGSmall, name, num_classes=classes, input_channels=channels)
+        give(model, list(reference.parameters()))
+        x = noise(context, 2, number, channels)
+        with torch.no_grad():
+            expected = reference(x)
+        found = call(model.forward, x, training=False)
+        hint = "" if same(found.result, expected) else where(student, model, reference, x)
+        expect_output(model.forward, x, expected, hint, training=False)
+
+
+@check(
+    points=4,
+    hint="In train mode every batch norm uses the batch's statistics and updates its own running ones; else it uses these.",
+    requires=["function", "batch_norm"],
+)
+def test_statistics(student, context):
+    """With use_bn, running statistics are kept in train mode, which is the default, and used out of it"""
+    reference = vgg(context, use_bn=True)
+    model = build(student.VGGSmall, "VGG11", use_bn=True)
+    give(model, list(reference.parameters()))
+    reference.eval()
+    x = noise(context, 3, 30)
+    for passes in (0, 3):
+        warm_up(model, reference, context, passes)
+        with torch.no_grad():
+            expected = reference(x)
+        after = f" That is after {passes} runs in train mode."
+        expect_output(model.forward, x, expected, after, training=False)
+        expect_output(model.forward, x, expected, " That is when it is called again.", training=False)
+
+
+@check(points=4, hint="Do not cut the graph: no detach, no no_grad, no .data in forward.", requires=["function"])
+def test_gradient(student, context):
+    """VGGSmall has the right gradients out of train mode, at the images and at every parameter"""
+    for use_bn in (False, True):
+        reference = vgg(context, use_bn)
+        model = build(student.VGGSmall, "VGG11", use_bn=use_bn)
+        held = give(model, list(reference.parameters()))
+        expect_same_derivative(model, held, reference, noise(context, 3, 31), training=False)
+
+
+@check(
+    points=4,
+    hint="In training the batch's mean and variance depend on x: gradients flow through them, too.",
+    requires=["gradient", "batch_norm"],
+)
+def test_training_gradient(student, context):
+    """With use_bn, VGGSmall has the right gradients in train mode"""
+    # Linear layers that make dropout a factor: all 512 units of both hidden layers hold the same number y, so that image
+    # i has the logits w * y[i] * s[i], with s near 1, whatever is drawn. What s is, the logits tell.
+    reference = vgg(context, use_bn=True)[0].train()
+    generator = context.generator(32)
+    row, w = 0.01 + torch.rand(512, generator=generator) / 50, 1 + torch.rand(10, generator=generator)
+    ones = torch.ones(512, 512)
+    linear = [ones * row, torch.full((512,), 0.5), ones / 512, torch.zeros(512)]
+    linear += [w.unsqueeze(1).expand(10, 512) / 512, torch.zeros(10)]
+    model = build(student.VGGSmall, "VGG11", use_bn=True)
+    held = give(model, [*reference.parameters(), *linear])
+    x = noise(context, 4, 33)
+    cotangent = torch.randn(4, 10, generator=generator)
+    found = derivative(model, held, x, cotangent, training=True)
+    y = reference(x).flatten(1) @ row + 0.5
+    factors = expect_tensor(found.output, "forward") / (w * y.detach().unsqueeze(1))
+    s = factors.mean(1)
+    # Standard deviation of s: sqrt(2 / 512) = 0.06.
+    if not ((factors - s.unsqueeze(1)).abs() < 1e-2).all() or not ((s - 1).abs() < 0.5).all():
+        raise CheckFailed("VGGSmall(..., use_bn=True) computes something else than it should in train mode.")
+    (y * s * (cotangent @ w)).sum().backward()
+    scale = max(parameter.grad.abs().max().item() for parameter in reference.parameters())
+    for place, (gradient, parameter) in enumerate(zip(found.leaves, reference.parameters(), strict=False)):
+        # A convolution's bias has gradient 0 before batch norm, up to rounding: compare on the scale of the whole.
+        tiny = 0.01 * scale if place % 4 == 1 else 0.0
+        expect_gradient(gradient, parameter.grad, f"{held}[{place}] in train mode", tiny)
+    if any(gradient is None for gradient in found.leaves):
+        raise CheckFailed("In train mode the linear layers get no gradient.")
+
+
+@check(
+    points=4,
+    hint="F.dropout(x, 0.5, training) after each of the first two linear layers and its ReLU.",
+    requires=["function"],
+)
+def test_dropout(student, context):
+    """In train mode half of the signals are dropped after each of the two hidden linear layers"""
+    # Zero weights and a last bias of 1 give features of 1. The first linear layer copies feature 0 into all its units,
+    # the second and the third copy every unit: so each logit is 4 with probability 1/4 and else 0, by itself.
+    model = build(student.VGGSmall, "VGG11", num_classes=512)
+    shapes = [leaf.shape for leaf in look(hold(model), False)]
+    values = [torch.zeros(shape) for shape in shapes]
+    values[-7].fill_(1)
+    values[-6][:, 0] = 1
+    for place in (-4, -2):
+        values[place].copy_(torch.eye(512))
+    give(model, values)
+    x = torch.zeros(8, 3, 32, 32)
+    expect_output(model.forward, x, torch.ones(8, 512), training=False)
+    logits = expect_tensor(call(model.forward, x, seed=context.seed, grad=True).result, f"{model}.forward")
+    on = (logits - 4).abs() < 1e-3
+    # 4,096 logits, each on with probability 1/4: standard deviation 0.007.
+    if not (on | (logits.abs() < 1e-3)).all() or abs(on.float().mean().item() - 0.25) > 0.05:
+        raise CheckFailed(
+            f"In train mode {logits.ne(0).float().mean():.0%} of the signals pass both dropouts, as {_values(logits)} "
+            "for 1.",
+            expected="a quarter of them, as 4",
+        )
+    # One of 8 images without any signal: never, unless whole images or the features are dropped.
+    if not on.any(1).all() or torch.equal(on[0], on[1]):
+        raise CheckFailed("In train mode the dropouts drop whole images, or the same of each; drop signal by signal.")
+
+
+def _values(logits):
+    found = sorted({round(value, 2) for value in logits.flatten().tolist()} - {0.0})
+    return ", ".join(f"{value:g}" for value in found[:3]) or "nothing"
+
+
+@check(
+    points=3,
+    hint="The same as VGGSmall but for the sizes of the linear layers: 25088 -> 4096 -> 4096 -> num_classes.",
+    requires=["large_shape", "function"],
+)
+def test_large_function(student, context):
+    """VGGLowLevel computes the same as layers of torch.nn on 224 x 224 images"""
+    # Of the linear layers only the first 32 rows are other than 0: the rest takes no memory where it was not made.
+    rows = 32
+    generator = context.generator(40)
+    convolutions = features("VGG11")
+    calibrate(convolutions, torch.randn(2, 3, 32, 32, generator=generator), 41)
+    weights = [torch.randn(rows, 25088, generator=generator) / 112, torch.randn(rows, rows, generator=generator) / 4]
+    weights.append(torch.randn(6, rows, generator=generator) / 4)
+    biases = [torch.randn(4096, generator=generator), torch.randn(4096, generator=generator)]
+    biases.append(torch.randn(6, generator=generator))
+    model = build_light(student.VGGLowLevel, "VGG11", num_classes=6)
+    held = expect_shapes(model, [leaf.shape for leaf in look(hold(model), False)])
+    fill(held, [*(each.detach() for each in convolutions.parameters()), *_alternating(weights, biases)])
+    x = torch.randn(1, 3, 224, 224, generator=generator)
+    with torch.no_grad():
+        hidden = convolutions(x).flatten(1)
+        for weight, bias in zip(weights[:2], biases[:2], strict=True):
+            hidden = F.relu(F.linear(hidden, weight, bias[:rows]))
+        expected = F.linear(hidden, weights[2], biases[2])
+    expect_output(model.forward, x, expected, training=False)
+
+
+def _alternating(weights, biases):
+    return [each for pair in zip(weights, biases, strict=True) for each in pair]
+
+
+@check(
+    points=5,
+    hint="Convolutions: std sqrt(2 / fan_in), fan_in = 9 * in_channels; linear: sqrt(2 / (in + out)); normal. Biases and "
+    "beta 0, gamma 1.",
+    requires=["leaves"],
+)
+def test_init(student):
+    """Initial weights are normal with the right standard deviations, biases are 0, gamma 1"""
+    model = build(student.VGGSmall, "VGG11", num_classes=300, use_bn=True)
+    held = hold(model)
+    leaves = look(held)
+    for place, (leaf, other) in enumerate(
+        zip(leaves, look(hold(build(student.VGGSmall, "VGG11", num_classes=300, use_bn=True))), strict=True)
+    ):
+        value = expect_tensor(leaf.value, f"{held}[{place}]").double()
+        if len(leaf.shape) == 1:
+            kind = place % 4 if place < 32 else 1
+            if not (value == (kind == 2)).all():
+                raise CheckFailed(f"{held}[{place}] is not {int(kind == 2)} at the start.", expected=int(kind == 2))
+            continue
+        if torch.equal(value, expect_tensor(other.value, "it").double()):
+            raise CheckFailed(f"{held}[{place}] is the same in two models: draw new weights, and set no seed.")
+        outputs, inputs = leaf.shape[0], value[0].numel()
+        expected = (2 / inputs if len(leaf.shape) == 4 else 2 / (inputs + outputs)) ** 0.5
+        mean, std = value.mean().item(), value.std().item()
+        # The standard error of a standard deviation of k normal numbers is std / sqrt(2 k): allow seven of them.
+        allowed = 7 * expected / (2 * value.numel()) ** 0.5
+        if abs(std - expected) > allowed or abs(mean) > 2 * allowed:
+            raise CheckFailed(
+                f"{held}[{place}], of shape {leaf.shape}, has mean {mean:.4f} and standard deviation {std:.4f}.",
+                expected=f"mean 0, standard deviation {expected:.4f}",
+                actual=f"mean {mean:.4f}, standard deviation {std:.4f}",
+            )
+        beyond = (value.abs() > 2.5 * expected).double().mean().item()  # 1.24 % of a normal distribution
+        if not 0.004 < beyond < 0.024:
+            raise CheckFailed(f"{held}[{place}] is not normally distributed.", expected="a normal distribution")
+
+
+class Optimiser:
+    """torch.optim.SGD by its functional form: its class imports torch's compiler, which takes a second."""
+
+    def __init__(self, params, momentum=0.9, weight_decay=5e-4):
+        self.params, self.momenta = params, [None] * len(params)
+        self.options = {"momentum": momentum, "weight_decay": weight_decay, "dampening": 0}
+
+    @torch.no_grad()
+    def step(self, lr):
+        """One step; what has no gradient is left out, as torch.optim.SGD does."""
+        places = [place for place, each in enumerate(self.params) if each.grad is not None]
+        momenta = [self.momenta[place] for place in places]
+        params = [self.params[place] for place in places]
+        sgd(params, [each.grad for each in params], momenta, lr=lr, nesterov=False, maximize=False, **self.options)
+        for place, momentum in zip(places, momenta, strict=True):
+            self.momenta[place] = momentum
+
+
+@check(
+    points=4,
+    hint="g = gradient + weight_decay * p, v = momentum * v + g, p = p - lr * v, in place; without a gradient nothing.",
+    requires=["sgd_step"],
+)
+def test_sgd(student, context):
+    """sgd_step_with_momentum is torch.optim.SGD, over several steps"""
+    generator = context.generator(50)
+    shapes = [(3, 4), (5,), (2, 3, 2, 2), ()]
+    ours = [torch.randn(shape, generator=generator) for shape in shapes]
+    for options in ({}, {"momentum": 0.5, "weight_decay": 0.2}):
+        optimiser = Optimiser(ours, **options)
+        velocities = make(student, [torch.zeros(shape) for shape in shapes])
+        for lr in (0.1, 0.2, 0.05, 0.1):
+            for place, each in enumerate(ours):
+                each.grad = None if place == 1 else torch.randn(each.shape, generator=generator)
+            held = make(student, ours, [each.grad for each in ours])
+            passed = hold(held, "copy")
+            optimiser.step(lr)
+            call(student.sgd_step_with_momentum, passed, velocities, lr, grad=True, **options)
+            expect_leaves(held)
+            for place, (leaf, each) in enumerate(zip(look(held), ours, strict=True)):
+                value = expect_tensor(leaf.value, "a parameter")
+                if value.shape != each.shape or not torch.allclose(value, each, rtol=1e-4, atol=1e-5):
+                    kind = "has no gradient, but changes" if place == 1 else "is not what torch.optim.SGD gives"
+                    raise CheckFailed(f"After a step with lr {lr}, a parameter of shape {shapes[place]} {kind}.")
+
+
+@check(
+    points=4,
+    hint="tensor.to(device) of a tensor that requires a gradient is no leaf: detach, move, requires_grad_ again, and keep "
+    "the result where forward and parameters() find it.",
+    requires=["gradient"],
+)
+def test_to(student, context):
+    """to(device) moves everything, returns the model, and training goes on with what parameters() then gives"""
+    reference = vgg(context, use_bn=True)
+    model = build(student.VGGSmall, "VGG11", use_bn=True)
+    give(model, list(reference.parameters()))
+    warm_up(model, reference, context)
+    moved = move(model.to, "cpu")
+    if moved is None or getattr(moved, "_grader_handle", None) != model._grader_handle:
+        raise CheckFailed("to(device) does not return the model itself.")
+    expect_leaves(hold(model), "cpu")
+    values = [expect_tensor(leaf.value, "a parameter") for leaf in look(hold(model))]
+    if not all(map(torch.equal, values, [each.detach() for each in reference.parameters()])):
+        raise CheckFailed("to(device) changes the values of the parameters.")
+    held = give(model, [each.detach() for each in reference.parameters()])
+    expect_same_derivative(model, held, reference, noise(context, 3, 61), training=False)
+    # torch's meta device is there on every machine, and is another one than the CPU.
+    other = build(student.VGGSmall, "VGG11", use_bn=True)
+    try:
+        move(other.to, "meta")
+    except StudentError as error:
+        if "incompatible tensor type" not in error.text:  # .data, which can go to a GPU but not there
+            raise
+        return
+    expect_leaves(hold(other), "meta")
+    images = getattr(make(student, [torch.zeros(2, 3, 32, 32)]), "0")
+    try:
+        other.forward(images.to("meta"), training=False)
+    except StudentError as error:
+        if "device" in error.text:
+            raise CheckFailed("After to(device), forward finds running statistics on the old device.") from None
+
+
+@check(
+    points=3,
+    hint="Weight every batch's mean loss by its size. In evaluate: training=False, and no step.",
+    requires=["statistics", "sgd"],
+)
+def test_evaluate(student, context):
+    """evaluate gives the mean over images, not over batches, out of train mode, and changes nothing"""
+    reference = vgg(context, use_bn=True)
+    model = build(student.VGGSmall, "VGG11", use_bn=True)
+    give(model, list(reference.parameters()))
+    warm_up(model, reference, context)
+    x, labels = noise(context, 7, 70), torch.randint(10, (7,), generator=context.generator(71))
+    with torch.no_grad():
+        logits = reference(x)
+    labels[:2] = logits[:2].argmax(1)  # some are right
+    expected = F.cross_entropy(logits, labels).item(), (logits.argmax(1) == labels).float().mean().item()
+    for size in (7, 3):
+        found = call(student.evaluate, model, student.loader(x, labels, batch_size=size), grad=True).result
+        _expect_figures(expect_pair(found, "evaluate"), expected, f"evaluate, in batches of {size},")
+    expect_output(model.forward, x, logits, " That is after evaluate.", training=False)
+    for leaf, each in zip(look(hold(model)), reference.parameters(), strict=True):
+        if not torch.equal(expect_tensor(leaf.value, "a parameter"), each.detach()):
+            raise CheckFailed("evaluate changes the parameters.")
+
+
+def _expect_figures(found, expected, what):
+    for name, mine, wanted in zip(("mean loss", "accuracy"), found, expected, strict=True):
+        if not abs(mine - wanted) <= 1e-3 * max(1.0, wanted):
+            raise CheckFailed(f"{what} gives {name} {mine:.4f}; {wanted:.4f} is expected.", expected=f"{wanted:.4f}")
+
+
+@check(
+    points=4,
+    hint="Per batch: zero_grad, forward in train mode, mean cross-entropy, backward, one step with the defaults of "
+    "sgd_step_with_momentum. Weight every batch's loss by its size.",
+    requires=["statistics", "sgd"],
+)
+def test_train_epoch(student, context):
+    """train_epoch makes the steps that torch.optim.SGD makes, and gives mean loss and accuracy over all images"""
+    # Linear layers through which nothing passes: only the last bias learns, whatever dropout draws. The batch norms see
+    # the images all the same.
+    reference = vgg(context, use_bn=True)
+    with torch.no_grad():
+        for layer in reference[1]:
+            if isinstance(layer, nn.Linear):
+                layer.weight.zero_()
+                layer.bias.fill_(-1)
+        layer.bias.copy_(torch.randn(10, generator=context.generator(80)))
+    model = build(student.VGGSmall, "VGG11", use_bn=True)
+    held = give(model, list(reference.parameters()))
+    velocities = make(student, [torch.zeros(each.shape) for each in reference.parameters()])
+    x, labels = noise(context, 8, 81), torch.tensor([3, 3, 1, 3, 4, 3, 9, 1])
+    optimiser = Optimiser(list(reference.parameters()))
+    losses, right = [], 0
+    reference.train()
+    for images, targets in zip(x.split(3), labels.split(3), strict=True):
+        reference.zero_grad()
+        logits = reference(images)
+        loss = F.cross_entropy(logits, targets)
+        loss.backward()
+        optimiser.step(0.5)
+        losses += [loss.item()] * len(targets)
+        right += (logits.argmax(1) == targets).sum().item()
+    loader = student.loader(x, labels, batch_size=3)
+    found = expect_pair(call(student.train_epoch, model, loader, velocities, 0.5, grad=True).result, "train_epoch")
+    _expect_figures(found, (sum(losses) / 8, right / 8), "train_epoch")
+    for place, (leaf, each) in enumerate(zip(look(hold(model)), reference.parameters(), strict=True)):
+        value = expect_tensor(leaf.value, f"{held}[{place}]")
+        if not torch.allclose(value, each.detach(), rtol=1e-3, atol=1e-5):
+            raise CheckFailed(f"After train_epoch {held}[{place}] is not what torch.optim.SGD makes of it.")
+    # Its running statistics, seen through weights that let everything pass.
+    statistics = [each.clone() for each in reference.buffers()]
+    vgg(context, use_bn=True)
+    give(model, list(reference.parameters()))
+    with torch.no_grad():
+        for each, kept in zip(reference.buffers(), statistics, strict=True):
+            each.copy_(kept)
+        expected = reference(x)
+    after = " That is after train_epoch, so look at the running statistics: is every batch run once, in train mode?"
+    expect_output(model.forward, x, expected, after, training=False)
+
+
+@check(
+    points=3,
+    hint="training=False; each map after its last ReLU, before its pooling; the last one after the last pooling.",
+    requires=["visualize_shape", "statistics"],
+)
+def test_visualize(student, context):
+    """visualize_features gives the right maps, out of train mode"""
+    for use_bn in (True, False):
+        reference = vgg(context, use_bn)
+        model = build(student.VGGSmall, "VGG11", use_bn=use_bn)
+        give(model, list(reference.parameters()))
+        if use_bn:
+            warm_up(model, reference, context)
+        x = noise(context, 1, 62)
+        for _ in range(2):
+            maps = call(student.visualize_features, model, x, grad=True).result
+            if not isinstance(maps, (list, tuple)) or len(maps) != 6:
+                raise CheckFailed("visualize_features does not return six maps.", expected=6)
+            for place, (mine, wanted) in enumerate(zip(maps, maps_of(reference[0], x), strict=True)):
+                expect_same(mine, wanted, f"visualize_features(...)[{place}]")
