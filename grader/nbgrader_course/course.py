@@ -130,7 +130,7 @@ class Course:
 def _telling(said: list[str]) -> list[str]:
     r"""Of what nbgrader said before it failed: warnings, errors, and what was raised, without the way there.
 
-    >>> _telling(["[CollectApp | INFO] 1", "Traceback (most recent call last):", "  File ...", "OSError: full", "", "If"])
+    >>> _telling(["[CollectApp | INFO] 1", "Traceback (most recent call last):", "  File ...", "OSError: full", "If"])
     ['OSError: full']
     """
     logged = [line for line in said if re.match(r"\[\w+ \| (WARNING|ERROR|CRITICAL)\] ", line)]
