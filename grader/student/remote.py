@@ -259,13 +259,6 @@ class Student:
             raise AttributeError(name)
         return Path(self._session, None, name, name)
 
-    def loader(self, *tensors: torch.Tensor, batch_size: int) -> Remote:
-        """A DataLoader over ``tensors`` in the worker, in their order; the last batch may be smaller."""
-        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors)
-        written = f"DataLoader(of {shapes}, batch_size={batch_size})"
-        answer = self._session.request("loader", written, _read_handle, tensors=tensors, batch_size=batch_size)
-        return Remote(self._session, answer, written)
-
     def write_tree(self, name: str, files: dict[str, bytes]) -> None:
         """Make the folder ``name`` in the worker's working directory anew, with small ``files`` by their path in it.
 
@@ -315,12 +308,6 @@ def localise(session: Requests, value: Any, written: str) -> Any:
     if isinstance(value, dict):  # its keys may be as long as a message
         return {key: localise(session, item, f"{written}[{key[:_SHOWN]!r}]") for key, item in value.items()}
     return value
-
-
-def _read_handle(answer: Any) -> Handle:
-    if isinstance(answer, Handle):
-        return answer
-    raise ValueError(f"a {type(answer).__name__} where an object should be")
 
 
 def _read_parameters(answer: Any) -> list[Parameter]:

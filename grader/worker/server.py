@@ -18,8 +18,8 @@ from torch import nn
 from grader import probes, protocol, tracing
 from grader.protocol import Handle
 from grader.worker import files as trees
-from grader.worker.shapes import made_on
 from grader.worker import leaves
+from grader.worker.shapes import made_on
 from grader.worker.withheld import withhold
 
 MAX_MESSAGE = 4_000  # characters of an exception's text
@@ -56,7 +56,6 @@ class Server:
             "leaves": self.leaves,
             "differentiate": self.differentiate,
             "move": self.move,
-            "loader": self.loader,
             "release": self.release,
         }
 
@@ -82,17 +81,12 @@ class Server:
     def configure(self, threads: int) -> None:
         torch.set_num_threads(threads)
 
-    def loader(self, tensors: tuple[torch.Tensor, ...], batch_size: int) -> object:
-        """A DataLoader over ``tensors``, in their order; the last batch may be smaller."""
-        from torch.utils.data import DataLoader, TensorDataset
-
-        return DataLoader(TensorDataset(*tensors), batch_size=batch_size)
-
     def write_tree(self, name: str, files: dict[str, bytes]) -> None:
         trees.write_tree(self.folder, name, files)
 
     def read_tree(self, name: str) -> dict[str, str]:
         return trees.read_tree(self.folder, name)
+
     def hold(self, target: object, path: str) -> Handle | str:
         """A list of the tensors that ``target.path()`` gives; where it gives something else, what that is."""
         held = leaves.held(self.get(target, path)())
@@ -115,9 +109,7 @@ class Server:
         """Forget the objects made so far but those in ``keep``: a check is over."""
         self.objects = {id(value): value for value in keep}
 
-    def import_files(
-        self, name: str, file: str, files: dict[str, bytes], withheld: Sequence[str] = ()
-    ) -> list[str]:
+    def import_files(self, name: str, file: str, files: dict[str, bytes], withheld: Sequence[str] = ()) -> list[str]:
         """Put ``files`` into the worker's folder, import ``file`` as module ``name``; returns the names it defines.
 
         What is ``withheld`` cannot be used from here on.
@@ -171,10 +163,6 @@ class Server:
 
         Tensors are made on ``device`` where it does not say otherwise; with ``stop_after`` it is ended as
         `files.interrupted` does.
-    ) -> dict[str, object]:
-        """Call it. ``mutated`` says which tensors and lists among the positional arguments were changed in place.
-
-        Tensors are made on ``device`` where it does not say otherwise.
         """
         function: Any = self.get(target, path)
         if seed is not None:
@@ -186,7 +174,6 @@ class Server:
                 within.enter_context(made_on(device))
             if stop_after is not None:
                 within.enter_context(trees.interrupted(stop_after))
-                within.enter_context(torch.device(device))
             result = tracing.run(function, *args, **kwargs)
         mutated = [index for index, argument in enumerate(args) if _version(argument) != before[index]]
         return {"result": result, "mutated": mutated}
@@ -239,6 +226,7 @@ class Server:
         held = target.state_dict()
         for key, numbers in state.items():
             tracing.repeat_into(held[key], numbers)
+
     def probe(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
         """`probes.make`: something to give to the student's functions."""
         return probes.make(name, *args, **kwargs)

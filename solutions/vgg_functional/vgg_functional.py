@@ -133,6 +133,7 @@ class VGGLowLevel:
 
     def to(self, device):
         """Move parameters and running statistics; the parameters are leaves, still trained. Returns the model."""
+
         ### BEGIN SOLUTION
         def moved(tensors):
             return tuple(tensor.detach().to(device).requires_grad_(tensor.requires_grad) for tensor in tensors)

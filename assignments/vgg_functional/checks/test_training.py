@@ -45,7 +45,7 @@ def test_sgd_step(student):
 def test_evaluate_pair(student, context):
     """evaluate gives (mean loss, accuracy), the latter from 0 to 1"""
     model = build(student.VGGSmall, "VGG11")
-    loader = student.loader(context.images(5), context.dataset().labels[:5], batch_size=2)
+    loader = student.probe("loader", context.images(5), context.dataset().labels[:5], batch_size=2)
     loss, accuracy = expect_pair(call(student.evaluate, model, loader, grad=True).result, "evaluate")
     if not 0 < loss < 100 or min(abs(5 * accuracy - right) for right in range(6)) > 1e-4:
         raise CheckFailed(f"evaluate gives ({loss:.4g}, {accuracy:.4g}) for 5 images; that cannot be.")
@@ -79,7 +79,7 @@ def test_trains(student, context):
     """VGGSmall learns: on 16 images the loss falls by half within 20 steps of train_epoch (lr 0.02)"""
     model = build(student.VGGSmall, "VGG11", use_bn=True, seed=context.seed)
     velocities = make(student, [torch.zeros(leaf.shape) for leaf in look(hold(model), False)])
-    loader = student.loader(context.images(16), context.dataset().labels[:16], batch_size=16)
+    loader = student.probe("loader", context.images(16), context.dataset().labels[:16], batch_size=16)
     losses = []
     while len(losses) < STEPS and (len(losses) < 2 or losses[-1] > losses[0] / 2):
         found = call(student.train_epoch, model, loader, velocities, 0.02, seed=context.seed + len(losses), grad=True)

@@ -176,7 +176,7 @@ def test_mean_std_batches(student, count, batch, channels, seed):
     generator = torch.Generator().manual_seed(seed)
     shift = torch.randn(count, channels, 1, 1, generator=generator)  # every image has a brightness of its own
     images = torch.randn(count, channels, 3, 2, generator=generator) * 0.5 + shift
-    result = student.calc_mean_std(student.loader(images, torch.zeros(count), batch_size=batch))
+    result = student.calc_mean_std(student.probe("loader", images, torch.zeros(count), batch_size=batch))
     if not isinstance(result, (tuple, list)) or len(result) != 2:
         raise CheckFailed("calc_mean_std gives something else than a pair (mean, std).")
     values = images.transpose(0, 1).flatten(1)

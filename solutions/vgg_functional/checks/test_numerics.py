@@ -454,7 +454,7 @@ def test_evaluate(student, context):
     labels[:2] = logits[:2].argmax(1)  # some are right
     expected = F.cross_entropy(logits, labels).item(), (logits.argmax(1) == labels).float().mean().item()
     for size in (7, 3):
-        found = call(student.evaluate, model, student.loader(x, labels, batch_size=size), grad=True).result
+        found = call(student.evaluate, model, student.probe("loader", x, labels, batch_size=size), grad=True).result
         _expect_figures(expect_pair(found, "evaluate"), expected, f"evaluate, in batches of {size},")
     expect_output(model.forward, x, logits, " That is after evaluate.", training=False)
     for leaf, each in zip(look(hold(model)), reference.parameters(), strict=True):
@@ -500,7 +500,7 @@ def test_train_epoch(student, context):
         optimiser.step(0.5)
         losses += [loss.item()] * len(targets)
         right += (logits.argmax(1) == targets).sum().item()
-    loader = student.loader(x, labels, batch_size=3)
+    loader = student.probe("loader", x, labels, batch_size=3)
     found = expect_pair(call(student.train_epoch, model, loader, velocities, 0.5, grad=True).result, "train_epoch")
     _expect_figures(found, (sum(losses) / 8, right / 8), "train_epoch")
     for place, (leaf, each) in enumerate(zip(look(hold(model)), reference.parameters(), strict=True)):
