@@ -60,8 +60,8 @@ def calibrate(module: nn.Module, x: torch.Tensor, seed: int) -> nn.Module:
 def give_repeated(student: Any, reference: nn.Module, x: torch.Tensor, seed: int) -> Remote:
     """`calibrate` and `give_weights` for 100 million weights: of each tensor only a block is drawn and sent.
 
-    The rest of a tensor repeats it, with a period that divides no side of it. Neither model needs numbers of its own before
-    (``to_empty``; the student's may be on the meta device); their keys and shapes must be the same.
+    The rest of a tensor repeats it, with a period that divides no side of it. Neither model needs numbers of its own
+    before (``to_empty``; the student's may be on the meta device); their keys and shapes must be the same.
     """
     module = expect_module(student, str(student))
     generator = torch.Generator().manual_seed(seed)

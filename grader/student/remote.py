@@ -285,6 +285,10 @@ class Student:
 
         return self._session.request("probe", doing or name, read, name=name, args=args, kwargs=kwargs)
 
+    def release(self) -> None:
+        """Let the worker forget what this check has built so far: for one that builds many large networks."""
+        self._session.request("release", "Tidying up", keep=list(self._session.kept.values()))
+
     def once(self, name: str) -> Any:
         """What ``name()`` returns, built once for all checks that ask here: for what holds whatever weights it has.
 

@@ -147,5 +147,5 @@ def _names(found: Predictions) -> list[str]:
 
 
 def _plain(text: str, most: int) -> str:
-    """A student's word, bounded; where it goes, ``parse_math=False`` keeps matplotlib from reading mathematics in it."""
+    """A student's word, bounded; ``parse_math=False`` keeps matplotlib from reading mathematics in it."""
     return "".join(letter for letter in text if letter.isprintable())[:most]

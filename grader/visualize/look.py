@@ -53,7 +53,8 @@ def boxes(steps: list[Step], layers: list[Layer]) -> list[Box]:
     """One box for each layer of a run, with what follows it; for blocks instead where that would be too many.
 
     >>> conv = Layer("0", "Conv2d", {"kernel_size": [3, 3], "stride": [1, 1], "padding": [1, 1]})
-    >>> steps = [Step("0", "Conv2d", (1, 3, 8, 8), (1, 4, 8, 8), None), Step("1", "ReLU", (1, 4, 8, 8), (1, 4, 8, 8), None)]
+    >>> steps = [Step("0", "Conv2d", (1, 3, 8, 8), (1, 4, 8, 8), None)]
+    >>> steps += [Step("1", "ReLU", (1, 4, 8, 8), (1, 4, 8, 8), None)]
     >>> boxes(steps, [conv, Layer("1", "ReLU", {})])
     [Box(text='Conv2d 3 -> 4, 3x3, padding 1, ReLU', shape='4 x 8 x 8', kind='Conv2d')]
     """
@@ -141,7 +142,7 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 
 def feature_maps(steps: list[Step]) -> list[tuple[str, torch.Tensor]]:
-    """(name, float32 (C, H, W)) of the last map of each size, before it is made smaller; maps of one pixel are left out."""
+    """(name, float32 (C, H, W)) of the last map of each size, before it shrinks; maps of one pixel are left out."""
     found: list[tuple[str, torch.Tensor]] = []
     for step in steps:
         if step.output is None or step.output.dim() != 4 or step.output.shape[-1] < 2 or not step.name:

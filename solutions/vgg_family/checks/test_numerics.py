@@ -272,7 +272,7 @@ def expect_two_dropouts(comparing, kwargs, hidden, context):
         silent = (~on).all(1).double().mean().item()
         if silent > 0.1:
             raise CheckFailed(
-                f"In train mode the dropouts silence {silent:.0%} of the images as a whole; drop each signal by itself.",
+                f"In train mode the dropouts silence {silent:.0%} of the images whole; drop each signal by itself.",
                 expected="two times nn.Dropout",
             )
         model.eval()
