@@ -118,10 +118,10 @@ def test_evaluate_function(student, reference, plan, k, training):
     """evaluate gives the right figures, in eval mode and without gradients, for any k and batch size"""
     mine, ours = plan.all(student.probe)[:3], plan.all(probes.make)[:3]
     mine[0].train(training)
-    for given in ([], [k]):
-        what = f"evaluate({', '.join(['model', 'loader', 'criterion', *map(str, given)])})"
-        loss, first, among = expect_numbers(with_gradients(student.evaluate, *mine, *given), FIGURES, what)
-        expected = reference.evaluate(*ours, *given)
+    for asked in ([], [k]):
+        what = f"evaluate({', '.join(['model', 'loader', 'criterion', *map(str, asked)])})"
+        loss, first, among = expect_numbers(with_gradients(student.evaluate, *mine, *asked), FIGURES, what)
+        expected = reference.evaluate(*ours, *asked)
         for wrong, said in conditions(plan):
             if abs(loss - wrong) < 1e-5 * (1 + abs(wrong)) and abs(loss - expected[0]) > 1e-3:
                 raise CheckFailed(f"{what}: the mean loss is what comes out where {said}.")
