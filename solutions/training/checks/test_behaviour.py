@@ -3,7 +3,7 @@
 from itertools import count
 
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from grader import probes
@@ -209,7 +209,7 @@ def test_scheduler_any(student, every, factor, steps, more):
 
 SCHEDULERS = (
     ("StepLR", (("step_size", 2), ("gamma", 0.3))),
-    ("StepLR", (("step_size", 1), ("gamma", 0.7))),
+    ("StepLR", (("step_size", 3), ("gamma", 0.2))),
     ("MultiStepLR", (("milestones", [1, 3]), ("gamma", 0.2))),
 )
 scheduled = st.sampled_from(SCHEDULERS)
@@ -241,6 +241,9 @@ def train(parts, epochs):
 )
 @settings(max_examples=6)
 @given(plan=plans(), schedule=scheduled, epochs=st.integers(1, 3))
+@example(
+    plan=Plan(5), schedule=SCHEDULERS[0], epochs=1
+)  # a scheduler that has forgotten the first epoch comes too late
 def test_checkpoint_complete(student, plan, schedule, epochs):
     """A checkpoint holds all that training depends on, as it was when it was saved"""
     mine, ours = everything(plan, student.probe, schedule), everything(plan, probes.make, schedule)
@@ -269,12 +272,13 @@ def test_checkpoint_complete(student, plan, schedule, epochs):
     hint="Save after every epoch, and after scheduler.step(); begin by loading what is there.",
     requires=["fit_epochs", "checkpoint_complete"],
 )
-@settings(max_examples=7)
-@given(plan=plans(), schedule=scheduled, epochs=st.integers(2, 5), data=st.data())
-def test_resume(student, plan, schedule, epochs, data):
+@settings(max_examples=6)
+@given(plan=plans(), schedule=scheduled, done=st.integers(0, 3), left=st.integers(2, 3), more=st.integers(0, 8))
+@example(plan=Plan(6), schedule=SCHEDULERS[0], done=1, left=3, more=1)
+def test_resume(student, plan, schedule, done, left, more):
     """fit, interrupted in the middle of an epoch and started again, ends in the weights of an uninterrupted run"""
-    batches = -(-plan.count // plan.batch_size)
-    after = data.draw(st.integers(1, epochs * batches - 1), label="batches before the interruption")
+    epochs, batches = done + left, -(-plan.count // plan.batch_size)
+    after = done * batches + more % batches  # batches before the interruption: `done` epochs and a part of the next
     path = f"resume-{next(NUMBERS)}.pt"  # a new file for every example
     ours = everything(plan, probes.make, schedule)
     train(ours, epochs)
@@ -291,7 +295,6 @@ def test_resume(student, plan, schedule, epochs, data):
         if "Interrupted" not in error.types:
             raise
     # Another process: nothing is left but the file, if there is one yet.
-    done = after // batches
     again = everything(plan, student.probe, schedule, plan.weights(1 if done else 0))
     rest = with_gradients(student.fit, *again, epochs, path)
     what = f"fit, interrupted after {done} epochs and started again,"
