@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from grader import probes
-from grader.checks.values import expect_number
+from grader.checks.values import expect_equal, expect_number, expect_numbers
 from grader.student import CheckFailed, Remote, Student, call
 from grader.student.remote import Path
 
@@ -147,6 +147,30 @@ def expect_modes(student: Student, model: Remote, training: bool, what: str) -> 
         which = f"its {wrong[0]}" if wrong[0] else "it"
         mode, other = ("train", "eval") if training else ("eval", "train")
         raise CheckFailed(f"{what} leaves the model so that {which} is in {other} mode; {mode} mode is expected.")
+
+
+def expect_rates(student: Student, optimizer: Remote, expected: list[float], what: str) -> None:
+    """The learning rates of the optimizer's groups are ``expected``.
+
+    Raises:
+        CheckFailed: another rate, or other groups.
+    """
+    rates = student.probe("rates", optimizer)
+    found = expect_numbers(rates, [f"group {number}" for number in range(len(expected))], what)
+    for actual, wanted in zip(found, expected, strict=True):
+        expect_equal(actual, wanted, what, tolerance=1e-6 * wanted)
+
+
+def expect_object(value: Any, what: str) -> Remote:
+    """``value`` as an object of the student's, of whatever class.
+
+    Raises:
+        CheckFailed: it is plain data, or None.
+    """
+    if isinstance(value, Remote):
+        return value
+    given = "None. Is a return missing?" if value is None else f"a {type(value).__name__}."
+    raise CheckFailed(f"{what} gives {given}", actual=type(value).__name__)
 
 
 def expect_loss(value: Any, expected: float, what: str) -> None:

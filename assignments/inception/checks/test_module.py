@@ -1,7 +1,7 @@
 """Public checks of inception: the module's shapes and parameters, and what may be used."""
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.checks import check
@@ -34,6 +34,7 @@ def state_of(inputs, c1, r3_c3, r5_c5, cp):
     hint="Every branch keeps height and width: padding 1 for 3x3 (the pooling too, with stride 1), padding 2 for 5x5. "
     "Concatenate along the channels.",
 )
+@settings(max_examples=15)
 @given(inputs=widths(), c1=widths(), r3_c3=PAIRS, r5_c5=PAIRS, cp=widths(), height=sides(), width=sides())
 def test_shape(student, inputs, c1, r3_c3, r5_c5, cp, height, width):
     """Inception turns (N, in_channels, H, W) into (N, c1 + c3 + c5 + cp, H, W), for any widths and sizes"""
@@ -49,6 +50,7 @@ def test_shape(student, inputs, c1, r3_c3, r5_c5, cp, height, width):
     hint="Each branch is one nn.Sequential, every ReLU a layer of its own: so branch3's 3x3 is branch3.2, and the "
     "convolution after the pooling branch_pool.1.",
 )
+@settings(max_examples=15)
 @given(inputs=widths(), c1=widths(), r3_c3=PAIRS, r5_c5=PAIRS, cp=widths())
 def test_state(student, inputs, c1, r3_c3, r5_c5, cp):
     """The four branches have the right parameters under the right names, for any widths"""

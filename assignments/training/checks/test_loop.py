@@ -3,7 +3,16 @@
 import torch
 
 from grader.checks import CheckFailed, check
-from grader.checks.loops import Plan, expect_loss, expect_modes, expect_weights, state_of, with_gradients
+from grader.checks.loops import (
+    Plan,
+    expect_loss,
+    expect_modes,
+    expect_object,
+    expect_rates,
+    expect_weights,
+    state_of,
+    with_gradients,
+)
 from grader.checks.values import expect_equal, expect_number, expect_numbers
 
 FIGURES = ("mean loss", "top-1 accuracy", "top-k accuracy")
@@ -91,8 +100,9 @@ def test_evaluate_leaves(student):
         with_gradients(student.evaluate, model, loader, criterion, 2)
         expect_weights(model, before, before, "evaluate")
         expect_modes(student, model, training, "evaluate")
-    for name, value in student.probe("gradients", model).items():
-        expected = gradients.get(name)
+    found = student.probe("gradients", model)
+    for name in before:
+        value, expected = found.get(name) if isinstance(found, dict) else None, gradients.get(name)
         if (value is None) != (expected is None) or (expected is not None and not torch.equal(value, expected)):
             raise CheckFailed(f"evaluate changes the gradient that {name} holds.", actual=name)
 
@@ -118,17 +128,12 @@ def test_scheduler(student):
     """make_scheduler: after the 5th, 10th, 15th, ... step() the learning rate is 0.6 times what it was"""
     model = line(student)
     optimizer = student.probe("optimizer", model, "SGD", [0.1])
-    scheduler = with_gradients(student.make_scheduler, optimizer)
+    scheduler = expect_object(with_gradients(student.make_scheduler, optimizer), "make_scheduler(optimizer)")
     for steps in range(12):
         what = f"make_scheduler(optimizer): the rate after {steps} steps"
-        expect_equal(rate(student, optimizer), 0.1 * 0.6 ** (steps // 5), what, tolerance=1e-7)
+        expect_rates(student, optimizer, [0.1 * 0.6 ** (steps // 5)], what)
         optimizer.step()
         scheduler.step()
-
-
-def rate(student, optimizer):
-    rates = student.probe("rates", optimizer)
-    return rates[0] if isinstance(rates, list) and rates else None
 
 
 @check(points=6, hint="torch.save(a dictionary, path); load_state_dict(...) puts a state back.")

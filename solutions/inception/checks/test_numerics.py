@@ -1,7 +1,7 @@
 """Hidden checks of inception: costs against counted ones; each branch and the module against the solution."""
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -32,6 +32,7 @@ def expect_counted(value, module, inputs, height, width, what):
     hint="The output's height and width, not the input's alone; one bias per output channel.",
     requires=["conv_cost"],
 )
+@settings(max_examples=12)
 @given(inputs=CHANNELS, outputs=CHANNELS, kernel=KERNELS, height=sides(), width=sides())
 def test_conv_cost_counted(student, inputs, outputs, kernel, height, width):
     """conv_cost is what a convolution really takes, for any channels, kernel and size"""
@@ -42,6 +43,7 @@ def test_conv_cost_counted(student, inputs, outputs, kernel, height, width):
 
 
 @check(points=6, hint="1x1 to reduced, then kernel_size x kernel_size to out_channels.", requires=["bottleneck_cost"])
+@settings(max_examples=12)
 @given(inputs=CHANNELS, reduced=CHANNELS, outputs=CHANNELS, kernel=KERNELS, height=sides(), width=sides())
 def test_bottleneck_cost_counted(student, inputs, reduced, outputs, kernel, height, width):
     """bottleneck_cost is what a 1x1 and the convolution after it really take"""
@@ -51,6 +53,7 @@ def test_bottleneck_cost_counted(student, inputs, reduced, outputs, kernel, heig
 
 
 @check(points=6, hint="Fewer, not as many; 0 where even one channel is too many.", requires=["most_reduced"])
+@settings(max_examples=20)
 @given(inputs=CHANNELS, outputs=CHANNELS, kernel=KERNELS)
 def test_most_reduced_counted(student, inputs, outputs, kernel):
     """most_reduced saves multiply-adds, and one channel more does not"""
@@ -74,6 +77,7 @@ def test_most_reduced_counted(student, inputs, outputs, kernel):
 
 
 @check(points=6, hint="All four branches, biases counted as parameters only.", requires=["inception_cost"])
+@settings(max_examples=8)
 @given(sizes=WIDTHS, height=sides(), width=sides())
 def test_inception_cost_counted(student, reference, sizes, height, width):
     """inception_cost is what the module really takes, for any widths and sizes"""
@@ -98,6 +102,7 @@ def compare_branch(student, reference, name, sizes, size, seed):
 
 
 @check(points=4, hint="Conv2d with kernel 1, then ReLU.", requires=["shape", "state"])
+@settings(max_examples=10)
 @given(sizes=WIDTHS, size=st.tuples(sides(), sides()), seed=seeds())
 def test_branch1_function(student, reference, sizes, size, seed):
     """branch1 computes the right function, forward and backward"""
@@ -105,6 +110,7 @@ def test_branch1_function(student, reference, sizes, size, seed):
 
 
 @check(points=6, hint="1x1 to r3, ReLU, 3x3 to c3 with padding 1, ReLU.", requires=["shape", "state"])
+@settings(max_examples=10)
 @given(sizes=WIDTHS, size=st.tuples(sides(), sides()), seed=seeds())
 def test_branch3_function(student, reference, sizes, size, seed):
     """branch3 computes the right function, forward and backward"""
@@ -112,6 +118,7 @@ def test_branch3_function(student, reference, sizes, size, seed):
 
 
 @check(points=6, hint="1x1 to r5, ReLU, 5x5 to c5 with padding 2, ReLU.", requires=["shape", "state"])
+@settings(max_examples=10)
 @given(sizes=WIDTHS, size=st.tuples(sides(), sides()), seed=seeds())
 def test_branch5_function(student, reference, sizes, size, seed):
     """branch5 computes the right function, forward and backward"""
@@ -123,6 +130,7 @@ def test_branch5_function(student, reference, sizes, size, seed):
     hint="MaxPool2d(3, stride=1, padding=1), then the 1x1 to cp, then ReLU: in this order.",
     requires=["shape", "state"],
 )
+@settings(max_examples=10)
 @given(sizes=WIDTHS, size=st.tuples(sides(), sides()), seed=seeds())
 def test_branch_pool_function(student, reference, sizes, size, seed):
     """branch_pool computes the right function, forward and backward"""
@@ -134,6 +142,7 @@ def test_branch_pool_function(student, reference, sizes, size, seed):
     hint="Every branch reads the same x; the outputs stand in the order 1x1, 3x3, 5x5, pooling.",
     requires=["branch1_function", "branch3_function", "branch5_function", "branch_pool_function"],
 )
+@settings(max_examples=12)
 @given(sizes=WIDTHS, size=st.tuples(sides(), sides()), seed=seeds(), training=st.booleans())
 def test_function(student, reference, sizes, size, seed, training):
     """Inception computes the right function, in train mode as in eval mode"""

@@ -3,12 +3,20 @@
 from itertools import count
 
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from grader import probes
 from grader.checks import CheckFailed, check
-from grader.checks.loops import Plan, expect_loss, expect_modes, expect_weights, with_gradients
+from grader.checks.loops import (
+    Plan,
+    expect_loss,
+    expect_modes,
+    expect_object,
+    expect_rates,
+    expect_weights,
+    with_gradients,
+)
 from grader.checks.strategies import seeds
 from grader.checks.values import expect_equal, expect_numbers
 from grader.student import StudentError
@@ -110,17 +118,16 @@ def test_evaluate_function(student, reference, plan, k, training):
     """evaluate gives the right figures, in eval mode and without gradients, for any k and batch size"""
     mine, ours = plan.all(student.probe)[:3], plan.all(probes.make)[:3]
     mine[0].train(training)
-    # k = 5 is the default.
-    found = with_gradients(student.evaluate, *mine, *([] if k == 5 else [k]))
-    what = "evaluate(model, loader, criterion)" if k == 5 else f"evaluate(model, loader, criterion, {k})"
-    loss, first, among = expect_numbers(found, FIGURES, what)
-    expected = reference.evaluate(*ours, k)
-    for wrong, said in conditions(plan):
-        if abs(loss - wrong) < 1e-5 * (1 + abs(wrong)) and abs(loss - expected[0]) > 1e-3:
-            raise CheckFailed(f"{what}: the mean loss is what comes out where {said}.")
-    expect_loss(loss, expected[0], f"{what}: the mean loss")
-    expect_equal(first, expected[1], f"{what}: the top-1 accuracy", tolerance=1e-6)
-    expect_equal(among, expected[2], f"{what}: the top-{k} accuracy", tolerance=1e-6)
+    for asked in ([], [k]):
+        what = f"evaluate({', '.join(['model', 'loader', 'criterion', *map(str, asked)])})"
+        loss, first, among = expect_numbers(with_gradients(student.evaluate, *mine, *asked), FIGURES, what)
+        expected = reference.evaluate(*ours, *asked)
+        for wrong, said in conditions(plan):
+            if abs(loss - wrong) < 1e-5 * (1 + abs(wrong)) and abs(loss - expected[0]) > 1e-3:
+                raise CheckFailed(f"{what}: the mean loss is what comes out where {said}.")
+        expect_loss(loss, expected[0], f"{what}: the mean loss")
+        expect_equal(first, expected[1], f"{what}: the top-1 accuracy", tolerance=1e-6)
+        expect_equal(among, expected[2], f"{what}: the top-k accuracy", tolerance=1e-6)
 
 
 @check(
@@ -176,7 +183,10 @@ def test_scheduler_any(student, every, factor, steps, more):
         return optimizer, build(optimizer)
 
     def mine():
-        return made(student.probe, lambda optimizer: student.make_scheduler(optimizer, every=every, factor=factor))
+        optimizer, scheduler = made(
+            student.probe, lambda optimizer: student.make_scheduler(optimizer, every=every, factor=factor)
+        )
+        return optimizer, expect_object(scheduler, f"make_scheduler(optimizer, every={every}, factor={factor:g})")
 
     optimizer, scheduler = mine()
     ours, theirs = made(
@@ -184,9 +194,7 @@ def test_scheduler_any(student, every, factor, steps, more):
     )
     for step in range(steps + more + 1):
         what = f"make_scheduler(optimizer, every={every}, factor={factor:g}): the rate after {step} steps"
-        found = student.probe("rates", optimizer)
-        for actual, expected in zip(found, probes.rates(ours), strict=True):
-            expect_equal(actual, expected, what, tolerance=1e-6 * expected)
+        expect_rates(student, optimizer, probes.rates(ours), what)
         if step == steps:
             # Here the run is interrupted: what was made so far is gone, but for the states.
             states = optimizer.state_dict(), scheduler.state_dict()
@@ -201,7 +209,7 @@ def test_scheduler_any(student, every, factor, steps, more):
 
 SCHEDULERS = (
     ("StepLR", (("step_size", 2), ("gamma", 0.3))),
-    ("StepLR", (("step_size", 1), ("gamma", 0.7))),
+    ("StepLR", (("step_size", 3), ("gamma", 0.2))),
     ("MultiStepLR", (("milestones", [1, 3]), ("gamma", 0.2))),
 )
 scheduled = st.sampled_from(SCHEDULERS)
@@ -233,6 +241,9 @@ def train(parts, epochs):
 )
 @settings(max_examples=6)
 @given(plan=plans(), schedule=scheduled, epochs=st.integers(1, 3))
+@example(
+    plan=Plan(5), schedule=SCHEDULERS[0], epochs=1
+)  # a scheduler that has forgotten the first epoch comes too late
 def test_checkpoint_complete(student, plan, schedule, epochs):
     """A checkpoint holds all that training depends on, as it was when it was saved"""
     mine, ours = everything(plan, student.probe, schedule), everything(plan, probes.make, schedule)
@@ -261,12 +272,13 @@ def test_checkpoint_complete(student, plan, schedule, epochs):
     hint="Save after every epoch, and after scheduler.step(); begin by loading what is there.",
     requires=["fit_epochs", "checkpoint_complete"],
 )
-@settings(max_examples=7)
-@given(plan=plans(), schedule=scheduled, epochs=st.integers(2, 5), data=st.data())
-def test_resume(student, plan, schedule, epochs, data):
+@settings(max_examples=6)
+@given(plan=plans(), schedule=scheduled, done=st.integers(0, 3), left=st.integers(2, 3), more=st.integers(0, 8))
+@example(plan=Plan(6), schedule=SCHEDULERS[0], done=1, left=3, more=1)
+def test_resume(student, plan, schedule, done, left, more):
     """fit, interrupted in the middle of an epoch and started again, ends in the weights of an uninterrupted run"""
-    batches = -(-plan.count // plan.batch_size)
-    after = data.draw(st.integers(1, epochs * batches - 1), label="batches before the interruption")
+    epochs, batches = done + left, -(-plan.count // plan.batch_size)
+    after = done * batches + more % batches  # batches before the interruption: `done` epochs and a part of the next
     path = f"resume-{next(NUMBERS)}.pt"  # a new file for every example
     ours = everything(plan, probes.make, schedule)
     train(ours, epochs)
@@ -283,12 +295,11 @@ def test_resume(student, plan, schedule, epochs, data):
         if "Interrupted" not in error.types:
             raise
     # Another process: nothing is left but the file, if there is one yet.
-    done = after // batches
     again = everything(plan, student.probe, schedule, plan.weights(1 if done else 0))
     rest = with_gradients(student.fit, *again, epochs, path)
     what = f"fit, interrupted after {done} epochs and started again,"
     expect_weights(again[0], ours[0].state_dict(), plan.weights(), what)
-    if not isinstance(rest, (list, tuple)) or len(rest) != epochs - done or not isinstance(losses, (list, tuple)):
-        raise CheckFailed(f"{what} returns no list of {epochs - done} losses, one for each epoch that was left.")
-    for actual, expected in zip(rest, losses[done:], strict=True):
-        expect_loss(actual, expected, f"{what} a loss")
+    named = [f"epoch {epoch}" for epoch in range(epochs)]
+    expected = expect_numbers(losses, named, f"fit(..., epochs={epochs}, path)")
+    for actual, wanted in zip(expect_numbers(rest, named[done:], what), expected[done:], strict=True):
+        expect_loss(actual, wanted, f"{what} a loss")
