@@ -27,18 +27,19 @@ BLOCK = 65_521  # numbers of a tensor that `give_repeated` draws; a prime, so ro
 
 
 @torch.no_grad()
-def calibrate(module: nn.Module, x: torch.Tensor, seed: int) -> nn.Module:
+def calibrate(module: nn.Module, x: torch.Tensor, seed: int, gain: float = 1.0) -> nn.Module:
     """Give ``module`` (in place) random weights under which every layer matters, and return it.
 
     Convolutions and linear layers: normal, std sqrt(2 / fan_in) (He et al., 2015), biases normal with std 0.2; batch
     norm: scale uniform in [0.5, 1.5], shift normal with std 0.3, running statistics those of one forward run on ``x``.
     With the initial statistics (mean 0, variance 1) activations shrink or grow from layer to layer and mistakes drown.
+    A small ``gain`` makes convolutions' weights that much smaller: then batch norm's eps matters.
     """
     generator = torch.Generator().manual_seed(seed)
     norms = []
     for layer in module.modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
-            std = (2 / layer.weight[0].numel()) ** 0.5
+            std = (2 / layer.weight[0].numel()) ** 0.5 * (gain if isinstance(layer, nn.Conv2d) else 1)
             layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator) * std)
             if layer.bias is not None:
                 layer.bias.copy_(torch.randn(layer.bias.shape, generator=generator) * 0.2)

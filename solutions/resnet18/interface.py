@@ -101,7 +101,7 @@ def split(module):
     awkward += ["readme.txt"]
     plenty = [f"{folder}/{number}.jpg" for folder in ("cane", "gatto", "zebra") for number in range(20)]
     there = [f"train/dog/{number}.jpg" for number in range(10)] + ["test/cat/1.jpg"]
-    there += [f"cane/{number}.jpg" for number in range(10)]
+    there += [f"{folder}/{number}.jpg" for folder in ("cane", "dog") for number in range(8)]
     for paths, options in (
         (awkward, {}),
         (plenty, {"test_size": 0.3}),

@@ -108,7 +108,8 @@ def test_split_more_files(student):
     """Files that come later join those that are there: nothing is overwritten, nothing moves back, shares hold"""
     paths = [f"train/dog/{number}.jpg" for number in range(10)]  # as after a call with test_size 0
     paths += [f"train/cat/{number}.jpg" for number in range(3)] + ["test/cat/a.jpg"]
-    paths += [f"cane/{number}.jpg" for number in range(10)] + [f"gatto/{number}.jpg" for number in range(16)]
+    paths += [f"{folder}/{number}.jpg" for folder in ("cane", "dog") for number in range(8)]  # every name three times
+    paths += [f"gatto/{number}.jpg" for number in range(16)]
     before = files(paths)
     student.write_tree("more", before)
     student.create_train_test_dirs("more")
