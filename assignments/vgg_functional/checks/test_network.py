@@ -4,7 +4,7 @@ import torch
 
 from grader.checks import CheckFailed, check
 from grader.checks.architecture import expect_shape
-from grader.checks.leaves import build, build_light, derivative, expect_leaves, expect_own, expect_shapes
+from grader.checks.leaves import build, build_light, derivative, expect_leaves, expect_own, expect_shapes, with_large
 from grader.checks.source import expect_unused
 from grader.student.leaves import fill, hold, look
 
@@ -105,11 +105,12 @@ def test_shape(student):
 )
 def test_large_shape(student):
     """VGGLowLevel turns (N, 3, 224, 224) into (N, num_classes)"""
-    model = build_light(student.VGGLowLevel, "VGG11", num_classes=12)
-    held = expect_shapes(model, shapes_of("VGG11", LARGE, 12))
-    # Zeros: of weights that were not made, these take no memory.
-    fill(held, [torch.zeros([1] * len(leaf.shape)) for leaf in look(held, False)])
-    expect_shape(model.forward(torch.zeros(1, 3, 224, 224)), (1, 12), "VGGLowLevel('VGG11').forward")
+    def compare(model):
+        # Zeros: of weights that were not made, these take no memory.
+        fill(hold(model), [torch.zeros([1] * len(shape)) for shape in shapes_of("VGG11", LARGE, 12)])
+        expect_shape(model.forward(torch.zeros(1, 3, 224, 224)), (1, 12), "VGGLowLevel('VGG11').forward")
+
+    with_large(student.VGGLowLevel, compare, "VGG11", num_classes=12)
 
 
 @check(
