@@ -106,7 +106,7 @@ def write(assignment: Assignment, checks: Sequence[Outcome], root: Path, target:
 def _public(assignment: Assignment) -> Iterator[Path]:
     """The files of assignments/<name>/ that are released, but for the stubs, which are cut anew."""
     folder, checkpoint = assignment.folder, assignment.settings.checkpoint
-    names = ["assignment.toml", "README.md", "MODEL_CARD.md", "training.png"]
+    names = ["assignment.toml", "README.md", "README.ko.md", "MODEL_CARD.md", "training.png"]
     if checkpoint is not None:
         names += [checkpoint.file, f"{Path(checkpoint.file).stem}.predictions.npz"]
     yield from (folder / name for name in names if (folder / name).is_file())
