@@ -1,4 +1,4 @@
-"""Tensors that student code keeps by itself, in no nn.Module: look at them, fill them, differentiate with respect to them."""
+"""Tensors that student code keeps by itself, in no nn.Module: look at them, fill them, differentiate by them."""
 
 from __future__ import annotations
 

@@ -140,7 +140,8 @@ def training(module):
         yield "velocities after an epoch", values(velocities)
         before = [each.grad for each in model.parameters()]
         yield "evaluate", module.evaluate(model, batches)
-        yield "gradients are those of before", [
-            one is other.grad for one, other in zip(before, model.parameters(), strict=True)
-        ]
+        yield (
+            "gradients are those of before",
+            [one is other.grad for one, other in zip(before, model.parameters(), strict=True)],
+        )
         yield "logits afterwards", model.forward(x, training=False).detach()
