@@ -210,7 +210,12 @@ def test_statistics(student, context):
         expect_output(model.forward, x, expected, " That is when it is called again.", training=False)
 
 
-@check(points=4, hint="Do not cut the graph: no detach, no no_grad, no .data in forward.", requires=["function"])
+@check(
+    points=4,
+    hint="Do not cut the graph: no detach, no no_grad, no .data in forward. Only the running statistics are updated under "
+    "no_grad.",
+    requires=["function"],
+)
 def test_gradient(student, context):
     """VGGSmall has the right gradients out of train mode, at the images and at every parameter"""
     for use_bn in (False, True):
