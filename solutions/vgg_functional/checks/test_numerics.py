@@ -212,8 +212,8 @@ def test_statistics(student, context):
 
 @check(
     points=4,
-    hint="Do not cut the graph: no detach, no no_grad, no .data in forward. Only the running statistics are updated under "
-    "no_grad.",
+    hint="Do not cut the graph: no detach, no no_grad, no .data in forward. Only the running statistics are updated "
+    "under no_grad.",
     requires=["function"],
 )
 def test_gradient(student, context):
