@@ -26,13 +26,13 @@ def batch_norm(x, gamma, beta, running_mean, running_var, training, momentum=0.1
 
 
 def conv_parameters(in_channels, out_channels):
-    """Return weight (out, in, 3, 3), normal with std sqrt(2 / fan_in), and bias (out,), 0; both leaves to be trained."""
+    """Return weight (out, in, 3, 3), normal with std sqrt(2 / fan_in), and bias (out,), 0; both trained leaves."""
     # YOUR CODE HERE
     raise NotImplementedError()
 
 
 def linear_parameters(in_features, out_features):
-    """Return weight (out, in), normal with std sqrt(2 / (in + out)), and bias (out,), 0; both leaves to be trained."""
+    """Return weight (out, in), normal with std sqrt(2 / (in + out)), and bias (out,), 0; both trained leaves."""
     # YOUR CODE HERE
     raise NotImplementedError()
 
@@ -70,6 +70,7 @@ class VGGLowLevel:
 
     def to(self, device):
         """Move parameters and running statistics; the parameters are leaves, still trained. Returns the model."""
+
         # YOUR CODE HERE
         raise NotImplementedError()
 

@@ -94,8 +94,13 @@ def grade(
     torch.set_num_threads(1)
     try:
         for _ in range(DISTURBED):
-            given = {"import_seconds": limits.import_seconds, "withheld": assignment.settings.withheld}
-            with closing(Session(workers, submission.files, **given)) as session:
+            opened = Session(
+                workers,
+                submission.files,
+                import_seconds=limits.import_seconds,
+                withheld=assignment.settings.withheld,
+            )
+            with closing(opened) as session:
                 plugin = run_checks(session, context, announce, fail_fast, known, on_broken)
             if workers.sandbox is None or not session.disturbed:
                 break

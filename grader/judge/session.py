@@ -124,8 +124,14 @@ class Session:
         self.request("configure", "Starting up", threads=self.threads)  # without fork, it imports torch first
         self._deadline(self.import_seconds)
         try:
-            told = {"file": self.file, "files": self.files, "withheld": self.withheld}
-            self.request("import", f"Importing {self.file}", name=name, **told)
+            self.request(
+                "import",
+                f"Importing {self.file}",
+                name=name,
+                file=self.file,
+                files=self.files,
+                withheld=self.withheld,
+            )
         except StudentError:
             self._give_up()
             raise

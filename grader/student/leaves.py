@@ -131,6 +131,12 @@ def differentiate(
     )
 
 
+def forget(owner: Student | Path) -> None:
+    """Let go of all objects that this check has had so far in the worker: large ones, of which it needs no more."""
+    session = owner._session
+    session.request("release", "Tidying up", keep=list(session.kept.values()))
+
+
 def move(path: Path, *args: Any) -> Any:
     """Call ``path``; meanwhile every tensor's ``to`` copies, as it does to another device: no such device is needed."""
     written = f"{path._written}({', '.join(map(repr, args))})"

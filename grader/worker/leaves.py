@@ -1,4 +1,4 @@
-"""Tensors that student code keeps by itself, in no nn.Module: look at them, fill them, differentiate with respect to them."""
+"""Tensors that student code keeps by itself, in no nn.Module: look at them, fill them, differentiate by them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,14 @@ def held(found: Any) -> list[torch.Tensor] | str:
 
 
 def look(tensors: Sequence[torch.Tensor], values: bool) -> list[list[object]]:
-    """Of each its shape, dtype, device, whether it is a leaf and trained; its value and gradient if ``values``."""
+    """Of each its shape, dtype, device, whether it is a leaf and trained; if ``values``, also its value and gradient.
+
+    Of what is on another device than the CPU there are none.
+    """
+
+    def shown(tensor: torch.Tensor | None) -> torch.Tensor | None:
+        return tensor if values and tensor is not None and tensor.device.type == "cpu" else None
+
     return [
         [
             tensor.shape,
@@ -58,8 +65,8 @@ def look(tensors: Sequence[torch.Tensor], values: bool) -> list[list[object]]:
             tensor.device.type,
             tensor.is_leaf,
             tensor.requires_grad,
-            tensor if values else None,
-            tensor.grad if values and tensor.is_leaf else None,
+            shown(tensor),
+            shown(tensor.grad if tensor.is_leaf else None),
         ]
         for tensor in tensors
     ]

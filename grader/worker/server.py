@@ -89,7 +89,8 @@ class Server:
 
     def hold(self, target: object, path: str) -> Handle | str:
         """A list of the tensors that ``target.path()`` gives; where it gives something else, what that is."""
-        held = leaves.held(self.get(target, path)())
+        method: Any = self.get(target, path)
+        held = leaves.held(method())
         return held if isinstance(held, str) else self.to_handle(held)
 
     def leaves(self, values: list[torch.Tensor], gradients: list[torch.Tensor | None] | None) -> Handle:
@@ -98,12 +99,14 @@ class Server:
 
     def differentiate(self, target: object, path: str, **body: Any) -> dict[str, object]:
         """`leaves.differentiate` of ``target.path``."""
-        return leaves.differentiate(self.get(target, path), **body)
+        function: Any = self.get(target, path)
+        return leaves.differentiate(function, **body)
 
     def move(self, target: object, path: str, args: tuple[Any, ...]) -> object:
         """``target.path(*args)``, during which every tensor's ``to`` copies, as it does to another device."""
+        method: Any = self.get(target, path)
         with leaves.Copying():
-            return self.get(target, path)(*args)
+            return method(*args)
 
     def release(self, keep: list[object]) -> None:
         """Forget the objects made so far but those in ``keep``: a check is over."""
@@ -129,7 +132,7 @@ class Server:
         return [key for key in vars(module) if not key.startswith("__")]
 
     def get(self, target: object, path: str) -> object:
-        """The attribute ``path`` (dotted; digits index into an nn.Sequential or a list) of ``target``, or of the module."""
+        """The attribute ``path`` of ``target``, or of the module; dotted, digits index into lists of layers."""
         value: Any = self.module if target is None else target
         for part in path.split(".") if path else []:
             try:

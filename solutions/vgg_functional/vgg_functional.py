@@ -38,7 +38,7 @@ def batch_norm(x, gamma, beta, running_mean, running_var, training, momentum=0.1
 
 
 def conv_parameters(in_channels, out_channels):
-    """Return weight (out, in, 3, 3), normal with std sqrt(2 / fan_in), and bias (out,), 0; both leaves to be trained."""
+    """Return weight (out, in, 3, 3), normal with std sqrt(2 / fan_in), and bias (out,), 0; both trained leaves."""
     ### BEGIN SOLUTION
     weight = torch.randn(out_channels, in_channels, 3, 3) * math.sqrt(2 / (in_channels * 3 * 3))
     return weight.requires_grad_(), torch.zeros(out_channels, requires_grad=True)
@@ -46,7 +46,7 @@ def conv_parameters(in_channels, out_channels):
 
 
 def linear_parameters(in_features, out_features):
-    """Return weight (out, in), normal with std sqrt(2 / (in + out)), and bias (out,), 0; both leaves to be trained."""
+    """Return weight (out, in), normal with std sqrt(2 / (in + out)), and bias (out,), 0; both trained leaves."""
     ### BEGIN SOLUTION
     weight = torch.randn(out_features, in_features) * math.sqrt(2 / (in_features + out_features))
     return weight.requires_grad_(), torch.zeros(out_features, requires_grad=True)
@@ -76,8 +76,8 @@ class VGGLowLevel:
                 beta = torch.zeros(item, requires_grad=True)
                 self.norms.append((gamma, beta, torch.zeros(item), torch.ones(item)))
             channels = item
-        for in_features, out_features in zip(widths, widths[1:]):
-            self.linears.append(linear_parameters(in_features, out_features))
+        for place in range(len(widths) - 1):
+            self.linears.append(linear_parameters(widths[place], widths[place + 1]))
         ### END SOLUTION
 
     def feature_maps(self, x, training):
@@ -166,7 +166,7 @@ def sgd_step_with_momentum(params, velocities, lr, momentum=0.9, weight_decay=5e
     """
     ### BEGIN SOLUTION
     with torch.no_grad():
-        for parameter, velocity in zip(params, velocities):
+        for parameter, velocity in zip(params, velocities, strict=True):
             if parameter.grad is None:
                 continue
             velocity.mul_(momentum).add_(parameter.grad + weight_decay * parameter)

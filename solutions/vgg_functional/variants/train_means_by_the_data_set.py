@@ -122,15 +122,13 @@ class VGGLowLevel:
     def count_parameters(self):
         return sum(p.numel() for p in self.parameters())
 
-    __call__ = None  # set below, once forward is there
+    def __call__(self, *args, **kwargs):
+        return self.forward(*args, **kwargs)
 
 
 class VGGSmall(VGGLowLevel):
     def __init__(self, config_name="VGG16", num_classes=10, input_channels=3, use_bn=False):
         self.build(config_name, input_channels, use_bn, [512, 512, 512, num_classes])
-
-
-VGGLowLevel.__call__ = lambda self, *args, **kwargs: self.forward(*args, **kwargs)
 
 
 def sgd_step_with_momentum(params, velocities, lr, momentum=0.9, weight_decay=5e-4):
