@@ -128,19 +128,23 @@ class Course:
 
 
 def _telling(said: list[str]) -> list[str]:
-    r"""Of what nbgrader said before it failed: warnings, errors, and what was raised, without the way there.
+    """Of what nbgrader said before it failed: warnings, errors, and what was raised, without the way there.
 
-    >>> _telling(["[CollectApp | INFO] 1", "Traceback (most recent call last):", "  File ...", "OSError: full", "If"])
-    ['OSError: full']
+    >>> traced = ["Traceback (most recent call last):", "  File ...", "OSError: full"]
+    >>> _telling(["[App | INFO] 1", "[App | ERROR] 2", *traced, "Make room.", "", "If you suspect"])
+    ['[App | ERROR] 2', 'OSError: full', 'Make room.']
     """
-    logged = [line for line in said if re.match(r"\[\w+ \| (WARNING|ERROR|CRITICAL)\] ", line)]
-    raised: list[str] = []
+    telling, where = [], ""
     for line in said:
-        if line.startswith("Traceback (most recent call last):"):
-            raised = [line]
-        elif len(raised) == 1 and not line.startswith(" "):
-            raised.append(line)
-    return [*logged, *raised[1:]] or said
+        if line.endswith("Traceback (most recent call last):"):
+            where = "on the way"
+        elif re.match(r"\[\w+ \| [A-Z]+\] ", line) or not line:
+            where = ""
+        elif where == "on the way" and not line.startswith(" "):
+            where = "at what was raised"
+        if where == "at what was raised" or re.match(r"\[\w+ \| (WARNING|ERROR|CRITICAL)\] (?!Traceback)", line):
+            telling.append(line)
+    return telling or said
 
 
 def _literal(text: str) -> str:
