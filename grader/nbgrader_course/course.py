@@ -122,10 +122,25 @@ class Course:
             program, environment[_DB] = ["-c", _WITH_DB], self.db
         code, said = follow([sys.executable, *program, *given], self.root, listen, environment)
         if code:
-            logged = [line for line in said if re.match(r"\[\w+ \| (WARNING|ERROR|CRITICAL)\] ", line)]
-            last = "\n".join(f"  | {line}" for line in (logged or said)[-12:])
+            last = "\n".join(f"  | {line}" for line in _telling(said)[-12:])
             raise CourseError(f"nbgrader {' '.join(given)} failed, in {self.root}. The last it said:\n{last}")
         return said
+
+
+def _telling(said: list[str]) -> list[str]:
+    r"""Of what nbgrader said before it failed: warnings, errors, and what was raised, without the way there.
+
+    >>> _telling(["[CollectApp | INFO] 1", "Traceback (most recent call last):", "  File ...", "OSError: full", "If"])
+    ['OSError: full']
+    """
+    logged = [line for line in said if re.match(r"\[\w+ \| (WARNING|ERROR|CRITICAL)\] ", line)]
+    raised: list[str] = []
+    for line in said:
+        if line.startswith("Traceback (most recent call last):"):
+            raised = [line]
+        elif len(raised) == 1 and not line.startswith(" "):
+            raised.append(line)
+    return [*logged, *raised[1:]] or said
 
 
 def _literal(text: str) -> str:
