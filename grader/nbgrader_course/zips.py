@@ -75,7 +75,9 @@ class Collector(FileNameCollectorPlugin):  # type: ignore[misc]
         {'student_id': 'alice', 'file_id': 'resnet50.py'}
         """
         found = self._match(submitted_file) if self.named_regexp else self._named(submitted_file)
-        return found and {**found, "student_id": usable(found["student_id"])}
+        if found and isinstance(found.get("student_id"), str):
+            found["student_id"] = usable(found["student_id"])
+        return found
 
     def _named(self, submitted_file: str) -> dict[str, str] | None:
         path = Path(submitted_file)
