@@ -15,7 +15,7 @@ import torch
 
 from grader.protocol import Handle
 from grader.student.outcomes import CheckFailed
-from grader.student.remote import Path, Remote, Student, _read_handle, _shape, _tensor_or_none, localise
+from grader.student.remote import Path, Remote, Student, _shape, _tensor_or_none, localise
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,14 @@ def make(
 ) -> Remote:
     """A list in the worker of new leaves, with values and gradients; without these, of tensors that are not trained."""
     body = {"values": list(values), "gradients": None if gradients is None else list(gradients)}
-    handle = student._session.request("leaves", "Making tensors", _read_handle, **body)
+    handle = student._session.request("leaves", "Making tensors", _handle, **body)
     return Remote(student._session, handle, "params" if gradients is not None else "velocities")
+
+
+def _handle(answer: Any) -> Handle:
+    if isinstance(answer, Handle):
+        return answer
+    raise ValueError(f"a {type(answer).__name__} where an object should be")
 
 
 def look(held: Remote, values: bool = True) -> list[Leaf]:
@@ -129,12 +135,6 @@ def differentiate(
         cotangent=cotangent,
         seed=seed,
     )
-
-
-def forget(owner: Student | Path) -> None:
-    """Let go of all objects that this check has had so far in the worker: large ones, of which it needs no more."""
-    session = owner._session
-    session.request("release", "Tidying up", keep=list(session.kept.values()))
 
 
 def move(path: Path, *args: Any) -> Any:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torchvision.models import vgg as torchvision_vgg
 
 from grader.checks import CheckFailed, check
-from grader.checks.architecture import expect_module, expect_shape, expect_tensor
+from grader.checks.architecture import expect_module, expect_shape, expect_tensor, shapes_of
 from grader.checks.initial import expect_normal, expect_value
 from grader.checks.numerics import (
     calibrate,
@@ -169,6 +169,7 @@ def test_vgg_no_init(student):
     points=4,
     hint="The parts are right by themselves: look at which cfg each function takes.",
     requires=["family_parameters", "vgg_function", "make_layers_function"],
+    seconds=300,
 )
 def test_family_function(student, context):
     """vgg11 to vgg19, with and without batch norm, compute what torchvision's do up to the average pooling"""
@@ -177,12 +178,11 @@ def test_family_function(student, context):
     for name, letter in NAMES.items():
         for batch_norm in (False, True):
             original = torchvision_vgg.make_layers(cfgs[letter], batch_norm)
-            model = expect_module(
-                call(getattr(student, name), batch_norm=batch_norm, device="meta").result, f"{name}()"
-            )
+            model = shapes_of(getattr(student, name), batch_norm=batch_norm)
             features = expect_module(model.features.value(), f"{name}().features")
             give_repeated(features, original, x, 4)
             expect_same_function(features, original, [x])
+            student.release()
 
 
 @check(points=4, hint="features, flatten, classifier, as in VGG but without pooling.", requires=["sized_state"])
