@@ -10,7 +10,7 @@ endif
 READY = if [ -x $(BIN)/python ]; then $(BIN)/python -I -S grader/bootstrap.py --quiet; \
 	else $(PYTHON) grader/bootstrap.py --quiet; fi
 
-.PHONY: help setup check grade test bank audit lint format stubs release collect autograde train lock bench clean ready
+.PHONY: help setup check visualize grade test bank audit lint format stubs release collect autograde train lock bench clean ready
 .DEFAULT_GOAL := help
 
 help: ## print this list
@@ -19,9 +19,14 @@ help: ## print this list
 # $${A:+...}: make hands the variables on to the shell, which keeps spaces in paths together.
 export A SUBMISSION SUBMISSIONS OUT DATA EXACT JSON HTML LIMIT SEED RESUME ARGS COURSE DB EXCHANGE FORCE ZIP
 
-check: ready ## grade: A=vgg16 (default: all) SUBMISSION=folder DATA=path EXACT=1 JSON=file
+check: ready ## grade: A=vgg16 (default: what is started) SUBMISSION=folder DATA=path EXACT=1 JSON=file
 	@$(BIN)/grader check $(A) $${SUBMISSION:+--submission "$$SUBMISSION"} $${DATA:+--data "$$DATA"} \
 		$${EXACT:+--exact} $${JSON:+--json} $(if $(filter-out 1,$(JSON)),"$$JSON")
+
+visualize: ready ## draw a network and what it sees: A=vgg16 SUBMISSION=folder DATA=path OUT=pictures
+	@[ -n "$$A" ] || { echo "Which one? make visualize A=vgg16" >&2; exit 2; }
+	@$(BIN)/grader visualize "$$A" $${SUBMISSION:+--submission "$$SUBMISSION"} $${DATA:+--data "$$DATA"} \
+		$${OUT:+--out "$$OUT"}
 
 grade: ready ## grade a class: SUBMISSIONS=folder-or-zip A=resnet50 OUT=grades DATA=path EXACT=1
 	@[ -n "$$SUBMISSIONS" ] && [ -n "$$A" ] || { echo "Which? make grade SUBMISSIONS=folder A=resnet50" >&2; exit 2; }

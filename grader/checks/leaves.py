@@ -16,8 +16,8 @@ from torch import nn
 from grader.checks.architecture import expect_tensor
 from grader.checks.numerics import difference, same
 from grader.student import CheckFailed, Remote, StudentError, call
-from grader.student.leaves import Derivative, differentiate, fill, forget, hold, look
-from grader.student.remote import Path
+from grader.student.leaves import Derivative, differentiate, fill, hold, look
+from grader.student.remote import Path, release
 
 Shape = tuple[int, ...]
 # Of a gradient, relative to its largest number: float32 summed in another order, through a dozen layers.
@@ -59,7 +59,7 @@ def with_large(path: Path, compare: Callable[[Remote], None], *args: Any, **kwar
     try:
         compare(light)
     except (StudentError, CheckFailed):
-        forget(path)
+        release(path)
         compare(build(path, *args, **kwargs))
 
 

@@ -1,6 +1,6 @@
 """What a check sees of a submission: the student's module by proxy, and what can become of a check."""
 
 from grader.student.outcomes import CheckFailed, StudentError
-from grader.student.remote import Called, Path, Remote, Student, call
+from grader.student.remote import Called, Path, Remote, Student, call, release
 
-__all__ = ["Called", "CheckFailed", "Path", "Remote", "Student", "StudentError", "call"]
+__all__ = ["Called", "CheckFailed", "Path", "Remote", "Student", "StudentError", "call", "release"]

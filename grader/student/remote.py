@@ -285,10 +285,6 @@ class Student:
 
         return self._session.request("probe", doing or name, read, name=name, args=args, kwargs=kwargs)
 
-    def release(self) -> None:
-        """Let the worker forget what this check has built so far: for one that builds many large networks."""
-        self._session.request("release", "Tidying up", keep=list(self._session.kept.values()))
-
     def once(self, name: str) -> Any:
         """What ``name()`` returns, built once for all checks that ask here: for what holds whatever weights it has.
 
@@ -301,6 +297,12 @@ class Student:
                 return built
             kept[name] = built
         return kept[name]
+
+
+def release(owner: Student | Path) -> None:
+    """Let the worker forget what this check has built so far: for one that builds many large networks."""
+    session = owner._session
+    session.request("release", "Tidying up", keep=list(session.kept.values()))
 
 
 def localise(session: Requests, value: Any, written: str) -> Any:

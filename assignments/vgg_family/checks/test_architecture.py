@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from grader.checks import CheckFailed, check
 from grader.checks.architecture import expect_module, expect_parameter_count, expect_shape, expect_state, shapes_of
 from grader.checks.strategies import image_sizes, vgg_configs
+from grader.student import release
 
 POOLED = 512 * 7 * 7
 # (without, with batch norm); torchvision's networks of these names have as many.
@@ -88,7 +89,7 @@ def test_vgg_state(student):
     for given_, classes in (({}, 1000), ({"num_classes": 7}, 7), ({"num_classes": 1, "init_weights": False}, 1)):
         model = shapes_of(student.VGG, student.make_layers(cfg), **given_)
         expect_state(model, network(cfg, False, POOLED, 4096, classes))
-        student.release()
+        release(student)
 
 
 @check(
@@ -108,7 +109,7 @@ def test_family_parameters(student):
             ((True,), {"num_classes": 10}, counts[1] - 990 * 4097),
         ):
             expect_parameter_count(shapes_of(build, *given_, **options), count)
-            student.release()
+            release(student)
 
 
 @check(points=8, hint="Run features once on zeros of shape (1, 3, size, size) and count.", requires=["make_layers_shape"])

@@ -6,6 +6,7 @@ from grader.checks import CheckFailed, check
 from grader.checks.architecture import expect_shape
 from grader.checks.leaves import build, build_light, derivative, expect_leaves, expect_own, expect_shapes, with_large
 from grader.checks.source import expect_unused
+from grader.student import release
 from grader.student.leaves import fill, hold, look
 
 CONFIGS = {
@@ -49,7 +50,7 @@ def test_parameters(student):
         for use_bn in (False, True):
             model = build_light(student.VGGSmall, name, num_classes=7, input_channels=1, use_bn=use_bn)
             expect_shapes(model, shapes_of(name, SMALL, 7, 1, use_bn))
-    student.release()
+    release(student)
     model = build_light(student.VGGLowLevel, "VGG11", 20, 4, True)
     expect_shapes(model, shapes_of("VGG11", LARGE, 20, 4, True))
 
@@ -60,7 +61,7 @@ def test_count(student):
     asked = [(name, use_bn) for use_bn in (False, True) for name in COUNTS]
     while asked:
         name, use_bn = asked.pop(0)
-        student.release()
+        release(student)
         model = build_light(student.VGGLowLevel, name, use_bn=use_bn)
         found, count = model.count_parameters(), COUNTS[name][use_bn]
         if type(found) is not int or found != count:

@@ -21,7 +21,7 @@ from grader.checks.numerics import (
     give_weights,
 )
 from grader.checks.strategies import image_sizes, seeds, vgg_configs
-from grader.student import StudentError, call
+from grader.student import StudentError, call, release
 
 SMALL = [8, "M", 12, "M", 512, "M"]
 NAMES = {"vgg11": "A", "vgg13": "B", "vgg16": "D", "vgg19": "E"}
@@ -182,7 +182,7 @@ def test_family_function(student, context):
             features = expect_module(model.features.value(), f"{name}().features")
             give_repeated(features, original, x, 4)
             expect_same_function(features, original, [x])
-            student.release()
+            release(student)
 
 
 @check(points=4, hint="features, flatten, classifier, as in VGG but without pooling.", requires=["sized_state"])
