@@ -77,6 +77,7 @@ def torchvision_resnet18(x, seed):
     points=8,
     hint="conv1, bn1, ReLU, maxpool, layer1 to layer4, avgpool, flatten, fc.",
     requires=["resnet18_architecture", "resnet18_shape"],
+    seconds=240,  # importing torchvision's networks takes a minute where all cores are busy
 )
 def test_resnet18_function(student, context):
     """resnet18 computes the same as torchvision's under the same weights"""
