@@ -96,6 +96,19 @@ def give(model: Remote, values: Sequence[torch.Tensor]) -> Remote:
     return held
 
 
+def expect_values(held: Remote, shapes: Sequence[Shape]) -> list[torch.Tensor]:
+    """What the tensors of a list hold, as float32.
+
+    Raises:
+        CheckFailed: they are others than those of ``shapes``.
+    """
+    leaves = look(held)
+    values = [leaf.value for leaf in leaves if leaf.value is not None]
+    if [tuple(value.shape) for value in values] != [tuple(shape) for shape in shapes]:
+        raise CheckFailed(f"{held} has become a list of other tensors.")
+    return [value.float() for value in values]
+
+
 def expect_own(model: Remote) -> None:
     """What is written into ``model.parameters()`` stays there: they are the network's own, each one once.
 
@@ -105,8 +118,9 @@ def expect_own(model: Remote) -> None:
     held = hold(model)
     values = [torch.full(leaf.shape, float(place)) for place, leaf in enumerate(look(held, False))]
     fill(held, values)
-    for place, (leaf, value) in enumerate(zip(look(hold(model)), values, strict=False)):
-        if leaf.value is None or not torch.equal(leaf.value, value):
+    found = expect_values(hold(model), [tuple(value.shape) for value in values])
+    for place, (one, other) in enumerate(zip(found, values, strict=True)):
+        if not torch.equal(one, other):
             raise CheckFailed(
                 f"{held}[{place}] is not what was written into it: parameters() must always give the same tensors, "
                 "each parameter once."
@@ -222,7 +236,10 @@ def expect_same_derivative(
     expect_same(found.output, output.detach(), f"{model}.forward with gradients enabled")
     assert ours.grad is not None
     expect_gradient(found.places[0], ours.grad, f"the input of {model}.forward")
-    for place, (gradient, parameter) in enumerate(zip(found.leaves, reference.parameters(), strict=True)):
+    parameters = list(reference.parameters())
+    if len(found.leaves) != len(parameters):
+        raise CheckFailed(f"{held} has {len(found.leaves)} tensors; {len(parameters)} are expected.")
+    for place, (gradient, parameter) in enumerate(zip(found.leaves, parameters, strict=True)):
         assert parameter.grad is not None
         expect_gradient(gradient, parameter.grad, f"{held}[{place}]")
 

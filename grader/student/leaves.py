@@ -119,7 +119,9 @@ def differentiate(
     written = f"the backward pass of {path._written}"
 
     def read(answer: Any) -> Derivative:
-        parts = ([_tensor_or_none(item) for item in answer[key]] for key in ("arguments", "places", "leaves"))
+        parts = [[_tensor_or_none(item) for item in answer[key]] for key in ("arguments", "places", "leaves")]
+        if [len(part) for part in parts[:2]] != [len(args), len(places)]:
+            raise ValueError("gradients of something else")
         return Derivative(localise(path._session, answer["output"], path._written), *parts)
 
     return path._session.request(
