@@ -1,4 +1,4 @@
-"""A document whose commands are run: its fenced blocks, in their order, in one bash, the output that they show compared."""
+"""A document whose commands are run: its fenced blocks in their order, in one bash; what they show is compared."""
 
 from __future__ import annotations
 

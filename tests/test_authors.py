@@ -1,4 +1,4 @@
-"""docs/authors.md is the test: following it makes an assignment whose solution, stub and bank get the right verdicts."""
+"""docs/authors.md is the test: following it makes an assignment with the right verdicts."""
 
 from __future__ import annotations
 
