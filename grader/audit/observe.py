@@ -94,9 +94,9 @@ def behaviour(model: nn.Module, *inputs: torch.Tensor, gradients: bool = True) -
         model.zero_grad(set_to_none=True)
         (output * noise(*output.shape, seed=1)).sum().backward()
         yield f"gradient of the input in {mode} mode", x.grad
-        for name, parameter in model.named_parameters():
+        for name, parameter in sorted(model.named_parameters()):  # the order in which layers are made is free
             yield f"gradient of {name} in {mode} mode", digest(parameter.grad)
-    for name, buffer in model.named_buffers():
+    for name, buffer in sorted(model.named_buffers()):
         yield f"{name} after a run in train mode", buffer.clone()
     model.zero_grad(set_to_none=True)
 
