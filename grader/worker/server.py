@@ -272,4 +272,6 @@ def _version(argument: object) -> object:
     """Something that differs after a change in place: torch's own counter for a tensor, a copy for a list."""
     if isinstance(argument, torch.Tensor):
         return argument._version
-    return list(argument) if isinstance(argument, list) else None
+    if not isinstance(argument, list):
+        return None
+    return [id(item) if isinstance(item, torch.Tensor) else item for item in argument]  # tensors compare by numbers
