@@ -38,12 +38,15 @@ _MAKEFILE = """\
 
 PYTHON ?= python3
 
-.PHONY: check notebook
+.PHONY: check visualize notebook
 .DEFAULT_GOAL := check
 
 check: ## grade: DATA=path EXACT=1
 	@$(PYTHON) {kit}/bootstrap.py --quiet --run grader check {name} \\
 		$(if $(DATA),--data "$(DATA)") $(if $(EXACT),--exact)
+
+visualize: ## draw your network and what it sees, into pictures/
+	@$(PYTHON) {kit}/bootstrap.py --quiet --run grader visualize {name} $(if $(DATA),--data "$(DATA)")
 
 notebook: ## open the notebook in the browser
 	@$(PYTHON) {kit}/bootstrap.py --quiet --run notebook {notebook}
@@ -66,6 +69,7 @@ c = get_config()
 c.Execute.timeout = 1800  # seconds
 """
 _PROJECT = "pyproject.toml"
+PICTURES = ("architecture.svg", "feature_maps.png")  # in handouts; `grader visualize` makes them
 
 
 def write(assignment: Assignment, checks: Sequence[Outcome], root: Path, target: Path) -> None:
@@ -106,7 +110,7 @@ def write(assignment: Assignment, checks: Sequence[Outcome], root: Path, target:
 def _public(assignment: Assignment) -> Iterator[Path]:
     """The files of assignments/<name>/ that are released, but for the stubs, which are cut anew."""
     folder, checkpoint = assignment.folder, assignment.settings.checkpoint
-    names = ["assignment.toml", "README.md", "README.ko.md", "MODEL_CARD.md", "training.png"]
+    names = ["assignment.toml", "README.md", "README.ko.md", "MODEL_CARD.md", "training.png", *PICTURES]
     if checkpoint is not None:
         names += [checkpoint.file, f"{Path(checkpoint.file).stem}.predictions.npz"]
     yield from (folder / name for name in names if (folder / name).is_file())
