@@ -6,7 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -36,13 +36,18 @@ class Checkpoint(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True):
-    """assignment.toml. ``files[0]`` is the module that the checks see as ``student``."""
+    """assignment.toml. ``files[0]`` is the module that the checks see as ``student``.
+
+    ``diagnosis``: how much a student is told of where a mistake is likely to be: "none", "area" (which module), "line"
+    (also which hyper-parameter and which line), "full" (also what is there and what should be).
+    """
 
     title: Annotated[str, Meta(min_length=1)]
     files: Annotated[list[Annotated[str, Meta(pattern=r"^[A-Za-z_]\w*\.py$")]], Meta(min_length=1)]
     points: Positive
     limits: Limits = msgspec.field(default_factory=Limits)
     checkpoint: Checkpoint | None = None
+    diagnosis: Literal["none", "area", "line", "full"] = "area"
 
 
 @dataclass(frozen=True)

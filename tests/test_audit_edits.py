@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.audit.operators import dumped, edits
+from grader.edits.operators import dumped, edits
 from grader.audit.rewrites import REWRITES, rewritten
 from grader.audit.run import mutants
 

@@ -47,6 +47,17 @@ class Outcome:
     facts: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     known: TestResult | None = None
+    evidence: Evidence | None = None
+    diagnosis: str = ""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Of a check that did not pass: itself, what it was given, and the last it asked of the student's code."""
+
+    function: Callable[..., Any]
+    arguments: dict[str, Any]
+    asked: list[tuple[str, dict[str, Any]]]
 
 
 class JudgePlugin:
@@ -154,6 +165,7 @@ class JudgePlugin:
             self.stopped = error
             pytest.exit(str(error))
         self.surroundings.note, self.surroundings.facts = "", {}
+        original = function
         if hasattr(function, "hypothesis"):
             function = hypothesis.seed(self.surroundings.seed)(function)
         try:
@@ -166,6 +178,7 @@ class JudgePlugin:
             pytest.exit(str(error))
         except BaseException as error:
             self._record(outcome, error)
+            outcome.evidence = Evidence(original, arguments, list(self.session.asked))
         outcome.facts = self.surroundings.facts
         outcome.printed = self.session.end()
 

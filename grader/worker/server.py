@@ -40,6 +40,7 @@ class Server:
             "trace": self.trace,
             "backward": self.backward,
             "configure": self.configure,
+            "watch": self.watch,
             "release": self.release,
         }
 
@@ -64,6 +65,10 @@ class Server:
 
     def configure(self, threads: int) -> None:
         torch.set_num_threads(threads)
+
+    def watch(self, file: str) -> None:
+        """Have the modules made from now on say by which lines of ``file`` they were made."""
+        tracing.note_lines(str(self.folder / file))
 
     def release(self, keep: list[object]) -> None:
         """Forget the objects made so far but those in ``keep``: a check is over."""
@@ -130,13 +135,20 @@ class Server:
                 for name, value in target.state_dict().items()
                 if name not in parameters and isinstance(value, torch.Tensor)
             ],
-            "modules": [[layer.name, layer.type, layer.hyper_parameters] for layer in tracing.layers(target)],
+            "modules": [
+                [layer.name, layer.type, layer.hyper_parameters, layer.lines] for layer in tracing.layers(target)
+            ],
         }
 
-    def trace(self, target: nn.Module, x: torch.Tensor, outputs: bool) -> dict[str, object]:
+    def trace(
+        self, target: nn.Module, x: torch.Tensor, outputs: bool, inputs: bool, seed: int | None
+    ) -> dict[str, object]:
         """`tracing.trace`; an exception that stopped it comes back beside the steps before it."""
-        steps, error = tracing.trace(target, x, outputs)
-        entries = [[step.name, step.type, step.input_shape, step.output_shape, step.output] for step in steps]
+        steps, error = tracing.trace(target, x, outputs, inputs, seed)
+        entries = [
+            [step.name, step.type, step.input_shape, step.output_shape, step.output, step.input, step.leaf, step.training]
+            for step in steps
+        ]
         return {"entries": entries, "error": self.describe_error(error) if error else None}
 
     def backward(self, target: nn.Module, x: torch.Tensor, cotangent: torch.Tensor) -> dict[str, object]:
