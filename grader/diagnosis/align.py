@@ -20,7 +20,8 @@ FAMILIES = (
     {"Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout"},
     {"Conv1d", "Conv2d", "Conv3d", "ConvTranspose2d"},
 )
-_GAP, _NAME = 0.7, 0.1
+# What an alignment costs: a layer on one side only, another name, each hyper-parameter that differs, another kind.
+_GAP, _NAME, _VALUE, _VALUES, _KIND, _NEVER = 7, 1, 2, 8, 9, 30
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,8 @@ def places(layers: Sequence[Layer], steps: Sequence[Step], complete: bool) -> li
 
 def differing(ours: Layer, theirs: Layer) -> list[str]:
     """The hyper-parameters that differ, those that decide the shape of the weights first; not ``inplace``."""
-    names = [
-        name
-        for name, value in ours.hyper_parameters.items()
-        if name != "inplace" and name in theirs.hyper_parameters and not _equal(value, theirs.hyper_parameters[name])
-    ]
+    one, other = ours.hyper_parameters, theirs.hyper_parameters
+    names = [name for name in {**one, **other} if name != "inplace" and not _equal(one.get(name), other.get(name))]
     return sorted(names, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
 
 
@@ -93,35 +91,36 @@ def align(ours: Sequence[Place], theirs: Sequence[Place]) -> list[Pair]:
     >>> [(a and a.type, b and b.type) for a, b in pairs]
     [('Linear', 'Linear'), ('ReLU', None)]
     """
+    costs = _Costs(ours, theirs)
     start = 0
-    while start < min(len(ours), len(theirs)) and _cost(ours[start], theirs[start]) == 0:
+    while start < min(len(ours), len(theirs)) and costs(ours[start], theirs[start]) == 0:
         start += 1
     end = 0
-    while end < min(len(ours), len(theirs)) - start and _cost(ours[-1 - end], theirs[-1 - end]) == 0:
+    while end < min(len(ours), len(theirs)) - start and costs(ours[-1 - end], theirs[-1 - end]) == 0:
         end += 1
     a, b = ours[start : len(ours) - end], theirs[start : len(theirs) - end]
     if len(a) * len(b) > MOST_PAIRS:
         b = b[: MOST_PAIRS // len(a)]
     tail = zip(ours[len(ours) - end :], theirs[len(theirs) - end :], strict=True)
-    return [*zip(ours[:start], theirs[:start], strict=True), *_cheapest(a, b), *tail]
+    return [*zip(ours[:start], theirs[:start], strict=True), *_cheapest(a, b, costs), *tail]
 
 
-def _cheapest(a: Sequence[Place], b: Sequence[Place]) -> list[Pair]:
+def _cheapest(a: Sequence[Place], b: Sequence[Place], costs: _Costs) -> list[Pair]:
     """Needleman and Wunsch's alignment (1970)."""
-    table = [[0.0] * (len(b) + 1) for _ in range(len(a) + 1)]
+    table = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]
     for i in range(len(a), -1, -1):
+        row = table[i]
         for j in range(len(b), -1, -1):
             if i == len(a) or j == len(b):
-                table[i][j] = _GAP * (len(a) - i + len(b) - j)
+                row[j] = _GAP * (len(a) - i + len(b) - j)
             else:
-                table[i][j] = min(
-                    table[i + 1][j + 1] + _cost(a[i], b[j]), table[i + 1][j] + _GAP, table[i][j + 1] + _GAP
-                )
+                below = table[i + 1]
+                row[j] = min(below[j + 1] + costs(a[i], b[j]), below[j] + _GAP, row[j + 1] + _GAP)
     pairs: list[Pair] = []
     i = j = 0
     while i < len(a) or j < len(b):
         here = table[i][j]
-        if i < len(a) and j < len(b) and here == table[i + 1][j + 1] + _cost(a[i], b[j]):
+        if i < len(a) and j < len(b) and here == table[i + 1][j + 1] + costs(a[i], b[j]):
             pairs.append((a[i], b[j]))
             i, j = i + 1, j + 1
         elif i < len(a) and here == table[i + 1][j] + _GAP:
@@ -133,11 +132,46 @@ def _cheapest(a: Sequence[Place], b: Sequence[Place]) -> list[Pair]:
     return pairs
 
 
-def _cost(one: Place, other: Place) -> float:
-    """Of taking one for the other: 0 for the same in the same place, more than two gaps for what has nothing in common."""
-    named = 0.0 if one.name == other.name else _NAME
-    if one.type == other.type:
-        return min(0.2 * len(differing(one.layer, other.layer)), 0.8) + named
-    if any(one.type in family and other.type in family for family in FAMILIES):
-        return 0.9 + named
-    return 2.0 if one.name == other.name and other.type == "Identity" else 3 * _GAP
+class _Costs:
+    """Of taking one layer for another: 0 for the same in the same place, more than two gaps for what is not the same.
+
+    Names without their numbers (layer2.0.downsize.1 is layer2.downsize) are those that a handout fixes: where both models
+    have both, they do not stand for each other. The numbers may shift.
+    """
+
+    def __init__(self, ours: Sequence[Place], theirs: Sequence[Place]) -> None:
+        self._common = {attributes(place.name) for place in ours} & {attributes(place.name) for place in theirs}
+        self._kinds: dict[int, tuple[str, str, str]] = {}
+        self._known: dict[tuple[object, ...], int] = {}
+
+    def __call__(self, one: Place, other: Place) -> int:
+        key = self._kind(one), self._kind(other), one.name == other.name
+        if key not in self._known:
+            self._known[key] = self._of(one, other)
+        return self._known[key]
+
+    def _kind(self, place: Place) -> tuple[str, str, str]:
+        """All that counts but the numbers in its name."""
+        if id(place) not in self._kinds:
+            self._kinds[id(place)] = place.type, str(place.layer.hyper_parameters), attributes(place.name)
+        return self._kinds[id(place)]
+
+    def _of(self, one: Place, other: Place) -> int:
+        names = attributes(one.name), attributes(other.name)
+        if names[0] != names[1] and {*names} <= self._common:
+            return _NEVER
+        named = _NAME * (one.name != other.name)
+        if one.type == other.type:
+            return min(_VALUE * len(differing(one.layer, other.layer)), _VALUES) + named
+        if any(one.type in family and other.type in family for family in FAMILIES):
+            return _KIND + named
+        return 2 * _GAP - 1 if one.name == other.name and other.type == "Identity" else _NEVER
+
+
+def attributes(name: str) -> str:
+    """A dotted name without its numbers.
+
+    >>> attributes("layer2.0.downsize.1")
+    'layer2.downsize'
+    """
+    return ".".join(part for part in name.split(".") if not part.isdecimal())

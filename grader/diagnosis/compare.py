@@ -10,11 +10,12 @@ from typing import Any
 import torch
 
 from grader.checks.numerics import same
-from grader.diagnosis.align import FAMILIES, Pair, Place, align, differing, places
+from grader.diagnosis.align import FAMILIES, Pair, Place, align, attributes, differing, places
 from grader.diagnosis.finding import Finding
 from grader.tracing import Layer, Step
 
 SHAPES = 6  # rows of the table of shapes
+Known = dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[int | None, int | None]]]
 # Modules that do nothing of their own between those inside.
 _PLAIN = ("Sequential", "ModuleList", "ModuleDict")
 # What a kind of layer is called where it is a function; a name of the student's own does not count.
@@ -52,32 +53,74 @@ class Run:
         return next((layer.type for layer in self.layers if layer.name == name), "")
 
 
-def pairs_of(ours: Run, theirs: Run) -> list[Pair]:
-    """`align`, and what runs at another time than in the reference, by its name: in the student's order."""
-    pairs = align(ours.places(), theirs.places())
-    left = {(one.name, one.type): one for one, other in pairs if one is not None and other is None}
-    moved = {(other.name, other.type) for one, other in pairs if one is None and other is not None} & set(left)
-    found: list[Pair] = []
-    for one, other in pairs:
-        key = ((one or other).name, (one or other).type)  # type: ignore[union-attr]
-        if key in moved and (one is None) != (other is None):
-            if other is not None and key in left:
-                found.append((left.pop(key), other))
-            elif other is not None:
-                found.append((None, other))
-            continue
-        found.append((one, other))
+def pairs_of(ours: Run, theirs: Run, known: Known | None = None) -> list[Pair]:
+    """`align`, in the order of the student's run; which of two branches is run first, or made first, does not matter.
+
+    ``known`` keeps what was found for models that ran through the same layers: it takes a while for large ones.
+    """
+    mine, wanted = theirs.places(), ours.places()
+    key = tuple(place.name for place in wanted), tuple(place.name for place in mine)
+    if known is None or key not in known:
+        indices = [{id(place): index for index, place in enumerate(each)} for each in (wanted, mine)]
+        found = [
+            (None if one is None else indices[0][id(one)], None if other is None else indices[1][id(other)])
+            for one, other in _pairs(ours, theirs, wanted, mine)
+        ]
+        known = {} if known is None else known
+        known[key] = found
+    return [(None if i is None else wanted[i], None if j is None else mine[j]) for i, j in known[key]]
+
+
+def _pairs(ours: Run, theirs: Run, wanted: list[Place], mine: list[Place]) -> list[Pair]:
+    if max(len({place.name for place in each}) - len(each) for each in (mine, wanted)) < 0:
+        return align(wanted, mine)  # something runs several times
+    order = _Order(ours.layers, theirs.layers)
+    made = align(sorted(wanted, key=order), sorted(mine, key=order))
+    match = {other.name: one for one, other in made if other is not None}
+    left = {one.name for one, other in made if other is None and one is not None}
+    found: list[Pair] = [(match.get(place.name), place) for place in mine]
+    for number, place in enumerate(wanted):
+        if place.name in left:
+            before = wanted[number - 1].name if number else None
+            at = next((index for index, (one, _) in enumerate(found) if one is not None and one.name == before), -1)
+            found.insert(at + 1, (place, None))
     return found
 
 
-def explain(ours: Run, theirs: Run) -> Finding | None:
+class _Order:
+    """Layers of both models in the order in which the reference makes them, attribute by attribute.
+
+    What only the student's model has comes after what it makes before that.
+    """
+
+    def __init__(self, ours: Sequence[Layer], theirs: Sequence[Layer]) -> None:
+        self._rank: dict[str, float] = {}
+        for layer in ours:
+            self._rank.setdefault(attributes(layer.name), len(self._rank))
+        last: dict[str, float] = {}
+        for layer in theirs:
+            name = attributes(layer.name)
+            inside = name.rpartition(".")[0]
+            self._rank.setdefault(name, last.get(inside, self._rank.get(inside, 0)) + 0.5)
+            last[inside] = self._rank[name]
+
+    def __call__(self, place: Place) -> list[float]:
+        parts = place.name.split(".")
+        return [
+            float(part) if part.isdecimal() else self._rank[attributes(".".join(parts[: number + 1]))]
+            for number, part in enumerate(parts)
+        ]
+
+
+def explain(ours: Run, theirs: Run, known: Known | None = None) -> Finding | None:
     """Why the student's run differs from the reference's; None where it does not.
 
     The first module is looked for, in the order of the run, that gives something else although it is given the same;
     where there is none, what lies between two modules of which the first still agrees.
     """
-    pairs = pairs_of(ours, theirs)
+    pairs = pairs_of(ours, theirs, known)
     pending: list[Pair] = []
+    passed: list[Pair] = []  # gaps after which everything agreed: in another branch they may matter all the same
     last: Pair = (None, None)
     for index, (one, other) in enumerate(pairs):
         if one is None or other is None:
@@ -85,17 +128,18 @@ def explain(ours: Run, theirs: Run) -> Finding | None:
             continue
         assert one.step is not None
         if other.step is None:
-            return _shown(_between(ours, theirs, pending, last, (one, other), pairs[index + 1 :]), pairs)
+            return _shown(_between(ours, theirs, pending, passed, last, (one, other), pairs[index + 1 :]), pairs)
         given = agree(other.step.input, one.step.input)
         if other.step.output_shape is not None and agree(other.step.output, one.step.output):
+            passed += pending
             pending, last = [], (one, other)
         elif given:
             return _shown(_culprit(one, other), pairs)
         else:
-            return _shown(_between(ours, theirs, pending, last, (one, other), pairs[index + 1 :]), pairs)
+            return _shown(_between(ours, theirs, pending, passed, last, (one, other), pairs[index + 1 :]), pairs)
     end, wanted = theirs.step(""), ours.step("")
     if theirs.stopped or end is None or wanted is None or not agree(end.output, wanted.output):
-        return _shown(_between(ours, theirs, pending, last, (None, None), []), pairs)
+        return _shown(_between(ours, theirs, pending, passed, last, (None, None), []), pairs)
     return None
 
 
@@ -133,8 +177,8 @@ def _culprit(one: Place, other: Place) -> Finding:
 
 def hyper_parameter(ours: Layer, theirs: Layer, wrong: Sequence[str], shape: str = "") -> Finding:
     """Of a layer of the right kind, with what it was made."""
-    values = [f"{name} is {short(theirs.hyper_parameters[name])}" for name in wrong]
-    wanted = " and ".join(short(ours.hyper_parameters[name]) for name in wrong)
+    values = [f"{name} is {short(theirs.hyper_parameters.get(name))}" for name in wrong]
+    wanted = " and ".join(short(ours.hyper_parameters.get(name)) for name in wrong)
     verb = "are" if len(wrong) > 1 else "is"
     said = f"its {' and its '.join(values)}{shape}; {wanted} {verb} expected."
     return Finding(theirs.name, theirs.type, wrong[0], said, theirs.lines)
@@ -159,7 +203,13 @@ def _size(actual: tuple[int, ...], expected: tuple[int, ...]) -> str:
 
 
 def _between(
-    ours: Run, theirs: Run, pending: list[Pair], last: Pair, following: Pair, rest: Sequence[Pair]
+    ours: Run,
+    theirs: Run,
+    pending: list[Pair],
+    passed: list[Pair],
+    last: Pair,
+    following: Pair,
+    rest: Sequence[Pair],
 ) -> Finding:
     """What goes in is not right already: something between the last layer that agrees and the next is not."""
     quiet = following[0] is not None and following[0].step is not None and not following[0].step.training
@@ -167,24 +217,24 @@ def _between(
     extra = [other for _, other in pending if other is not None and not (quiet and _harmless(other.type))]
     never = theirs.stopped and following[1] is not None and following[1].step is None
     failing = next((step for step in theirs.steps if step.output_shape is None and not step.leaf), None)
-    one, other = following
-    if not missing and not extra and never and other is not None and one is not None and failing is None:
-        wrong = differing(one.layer, other.layer)
+    first, then = following
+    if not missing and not extra and never and first is not None and then is not None and failing is None:
+        wrong = differing(first.layer, then.layer)
         if wrong:
-            return hyper_parameter(one.layer, other.layer, wrong)
+            return hyper_parameter(first.layer, then.layer, wrong)
     here = last[1].name if last[1] is not None else ""
     names = {layer.name for layer in theirs.layers}
     if missing and not extra:
         if all(place.name in names for place in missing) and all(theirs.step(place.name) is None for place in missing):
             what = _common([place.name for place in missing]) or missing[0].name
             return _forward(ours, theirs, last, following, f"{what} is there, and forward never calls it.")
-        later = [place for _, place in rest[:4] if place is not None and _ is None and place.type == missing[0].type]
+        later = [two for one, two in rest[:4] if one is None and two is not None and two.type == missing[0].type]
         if len(missing) == 1 and later:
             said = f"{later[0].name} ({later[0].type}) comes too late; it is expected after {here or 'the input'}."
             return Finding(later[0].name, later[0].type, "order", said, later[0].layer.lines)
         return _missing(ours, theirs, missing, here)
     if extra and not missing:
-        later = [place for place, _ in rest[:4] if place is not None and _ is None and place.type == extra[0].type]
+        later = [one for one, two in rest[:4] if two is None and one is not None and one.type == extra[0].type]
         if len(extra) == 1 and later:
             said = f"{extra[0].name} ({extra[0].type}) comes too early."
             return Finding(extra[0].name, extra[0].type, "order", said, extra[0].layer.lines)
@@ -205,7 +255,12 @@ def _between(
             inside = inside.rpartition(".")[0]
         said = f"all that it calls does what it should, until the run stops: {theirs.stopped[:200]}"
         return Finding(inside, theirs.type(inside), "forward", said)
-    return _forward(ours, theirs, last, following, "all that it calls does what it should; what it makes of that is wrong.")
+    found = _forward(ours, theirs, last, following, "all that it calls does what it should; what it makes of that is wrong.")
+    inside = f"{found.module}." if found.module else ""
+    gaps = [pair for pair in passed if (pair[0] or pair[1]).name.startswith(inside)]  # type: ignore[union-attr]
+    if gaps:
+        return _between(ours, theirs, gaps, [], last, following, [])
+    return found
 
 
 def _missing(ours: Run, theirs: Run, missing: list[Place], here: str) -> Finding:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from grader.diagnosis.align import Pair, Place, differing
-from grader.diagnosis.compare import Run, hyper_parameter, pairs_of
+from grader.diagnosis.compare import Known, Run, hyper_parameter, pairs_of
 from grader.diagnosis.finding import Finding
 from grader.tracing import Layer
 
@@ -42,9 +42,9 @@ def shared(pairs: Sequence[Pair]) -> Finding | None:
     return None
 
 
-def difference(ours: Run, theirs: Run, state: State) -> Finding | None:
+def difference(ours: Run, theirs: Run, state: State, known: Known | None = None) -> Finding | None:
     """Of two models that compute the same, as far as it could be seen; or of which nothing could be seen."""
-    pairs = pairs_of(ours, theirs)
+    pairs = pairs_of(ours, theirs, known)
     both = [(one, other) for one, other in pairs if one is not None and other is not None]
     for one, other in both:
         wrong = [name for name in differing(one.layer, other.layer) if name in _SHAPING]

@@ -53,11 +53,12 @@ class Source:
 
     @property
     def functions(self) -> frozenset[str]:
-        """What is called under a name that begins with a small letter and that the file does not define."""
+        """What is called that the file does not define: small letters, no method of its own."""
         if self.code is None:
             return frozenset()
+        calls = [call for call in self.code.calls() if not self.code.said(call.func).startswith("self.")]
         own = {node.name for node in ast.walk(self.code.tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-        return frozenset(name for name in map(callee, self.code.calls()) if name[:1].islower() and name not in own)
+        return frozenset(name for name in map(callee, calls) if name[:1].islower() and name not in own)
 
 
 def _look(

@@ -13,22 +13,28 @@ from torch import nn
 from grader import tracing
 from grader.checks.numerics import calibrate
 from grader.diagnosis import structure
-from grader.diagnosis.compare import Run, agree, explain, pairs_of
+from grader.diagnosis.compare import Known, Run, agree, explain, pairs_of
 from grader.diagnosis.finding import Finding
 from grader.student import Remote, Student, StudentError
 
 Asked = Sequence[tuple[str, dict[str, Any]]]
 SEED = 1
+SMALL = 8  # pixels: what is compared on smaller images is compared on larger ones, too
 SIDES = (32, 64, 28)  # of images that a network may be made for
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The module that a check looked at last: attribute ``path`` of ``owner``; and what it was run on, if it was."""
+    """The module that a check looked at last: attribute ``path`` of ``owner``; and what it was run on, if it was.
+
+    ``asked`` is the kind of the last request, ``training`` whether the check had set it to train mode.
+    """
 
     owner: Remote
     path: str
     x: torch.Tensor | None
+    asked: str = ""
+    training: bool = False
 
     @property
     def prefix(self) -> str:
@@ -53,6 +59,8 @@ def subject_of(asked: Asked, reference: ModuleType) -> Subject | None:
     """Of what a check asked last; None where that was not about a module."""
     for number, (kind, body) in reversed(list(enumerate(asked))):
         owner, path = body.get("target"), body.get("path", "")
+        if kind == "get" and isinstance(owner, Remote) and owner.is_module and number == len(asked) - 1:
+            return Subject(owner, "", None, "describe")  # what it has under that name, or does not have
         if kind not in ("call", "trace", "backward", "describe") or not isinstance(owner, Remote):
             continue
         path = "" if path == "forward" else path
@@ -60,8 +68,17 @@ def subject_of(asked: Asked, reference: ModuleType) -> Subject | None:
             continue
         given = [each for each in asked[: number + 1] if each[1].get("target") is owner]
         inputs = [_input(*each) for each in given if each[1].get("path", "") in (body.get("path", ""), "")]
-        return Subject(owner, path, next((x for x in reversed(inputs) if x is not None), None))
+        x = next((x for x in reversed(inputs) if x is not None), None)
+        return Subject(owner, path, x, kind, _training(asked[:number], owner))
     return None
+
+
+def _training(asked: Asked, owner: Remote) -> bool:
+    """The mode that was set last."""
+    for _, body in reversed(asked):
+        if body.get("target") is owner and body.get("path") in ("train", "eval"):
+            return body["path"] == "train" and body["args"] != (False,)
+    return False
 
 
 def _input(kind: str, body: dict[str, Any]) -> torch.Tensor | None:
@@ -124,7 +141,7 @@ def examine(
     mine = _attribute(made, subject.path).value() if subject.path else made
     if not isinstance(mine, Remote) or not mine.is_module:
         return None
-    found = _Pair(original, mine, subject.x, functions).find()
+    found = _Pair(original, mine, subject, functions).find()
     if found is None:
         return None
     module = ".".join(filter(None, (subject.prefix, found.module)))
@@ -133,43 +150,74 @@ def examine(
 
 class _Pair:
     def __init__(
-        self, original: nn.Module, mine: Remote, x: torch.Tensor | None, functions: frozenset[str]
+        self, original: nn.Module, mine: Remote, subject: Subject, functions: frozenset[str]
     ) -> None:
         self.original, self.mine, self.functions = original, mine, functions
         self.ours, self.theirs = tracing.layers(original), mine.layers()
-        self.x = self._input(x)
+        self.asked, self.training, self._given = subject.asked, subject.training, subject.x
+        self.x: torch.Tensor | None = None
+        self._known: Known = {}
 
-    def _input(self, x: torch.Tensor | None) -> torch.Tensor | None:
-        """``x`` if it says something, else noise of its shape, or of one that the reference takes; it is calibrated."""
+    def _inputs(self, x: torch.Tensor | None) -> list[torch.Tensor]:
+        """``x`` if it says something, else noise of its shape; larger noise; or noise that the reference takes."""
         generator = torch.Generator().manual_seed(SEED)
         if x is not None and not x.is_floating_point():
-            return x
-        shapes = [tuple(x.shape)] if x is not None else []
-        if x is None:
+            return [x]
+        shapes: list[tuple[int, ...]] = []
+        if x is not None and x.dim():
+            shapes = [tuple(x.shape)]
+            if x.dim() == 4 and min(x.shape[2:]) < SMALL:
+                shapes.append((4, x.shape[1], SMALL, SMALL + 1))
+        elif x is None:
             first = next((layer.hyper_parameters for layer in self.ours if "in_channels" in layer.hyper_parameters), {})
             shapes += [(4, first["in_channels"], side, side) for side in SIDES if first]
             first = next((layer.hyper_parameters for layer in self.ours if "in_features" in layer.hyper_parameters), {})
             shapes += [(4, first["in_features"])] if first else []
+        found = []
         for shape in shapes:
-            several = torch.randn(max(shape[0], 4), *shape[1:], generator=generator) if shape else torch.zeros(())
+            noise = torch.randn(max(shape[0], 4), *shape[1:], generator=generator)
             try:
-                calibrate(self.original, several, SEED)
+                with torch.no_grad():
+                    self.original.eval()(noise)
             except Exception:
                 continue
-            return x if x is not None and len(x) > 1 and x.std() > 0 else several
-        return None
+            informative = x is not None and shape == tuple(x.shape) and len(x) > 1 and x.std() > 0
+            found.append(x if x is not None and informative else noise)
+            if x is None:
+                break
+        return found
 
     def find(self) -> Finding | None:
+        """The first difference, on one input after the other."""
+        for x in self._inputs(self._given):
+            self.x = x
+            try:
+                calibrate(self.original, x, SEED)
+            except Exception:  # one value per channel, say
+                self.original.eval()
+            found = self._find()
+            if found is not None:
+                return found
         if self.x is None:
             return structure.difference(Run(self.ours, []), Run(self.theirs, [], "unknown"), self._state())
-        pairs = pairs_of(self._reference(False, outputs=False), self._student(False, outputs=False))
+        ours, theirs = self._reference(False, outputs=False), self._student(False, outputs=False)
+        return structure.difference(ours, theirs, self._state(), self._known)
+
+    def _find(self) -> Finding | None:
+        ours, theirs = self._reference(False, outputs=False), self._student(False, outputs=False)
+        pairs = pairs_of(ours, theirs, self._known)
         shared = structure.shared(pairs)
         if shared is not None:
             return shared
+        if self.asked == "describe":
+            found = structure.difference(ours, theirs, self._state(), self._known)
+            if found is not None and found.confident:
+                return found
         self._give_weights(pairs)
-        for training in (False, False, True, False):
-            again = training is False and self._runs > 2
-            found = explain(self._reference(training), self._student(training))
+        modes = (True, False, False) if self.training else (False, False, True, False)
+        for number, training in enumerate(modes):
+            again = False in modes[:number] and not training
+            found = explain(self._reference(training), self._student(training), self._known)
             if found is not None:
                 if found.what == "output" and not self._loaded():
                     said = "after load_state_dict the weights are not those that were loaded."
@@ -179,13 +227,7 @@ class _Pair:
                 buffer = self._buffers(pairs)
                 if buffer is not None:
                     return buffer
-        found = self._gradients(pairs)
-        if found is not None:
-            return found
-        ours, theirs = self._reference(False, outputs=False), self._student(False, outputs=False)
-        return structure.difference(ours, theirs, self._state())
-
-    _runs = 0
+        return self._gradients(pairs) if self.asked in ("backward", "") else None
 
     def _reference(self, training: bool, outputs: bool = True) -> Run:
         assert self.x is not None
@@ -195,7 +237,6 @@ class _Pair:
 
     def _student(self, training: bool, outputs: bool = True) -> Run:
         assert self.x is not None
-        self._runs += 1
         self.mine.train(training)
         steps, stopped = self.mine.trace(self.x, outputs, outputs, SEED)
         return Run(self.theirs, steps, stopped, self.functions)
