@@ -15,6 +15,7 @@ from torch import nn
 
 MOST_LINES = 20  # kept of what made one module, the innermost
 _LINES = "_grader_lines"
+_ABSENT = object()
 
 @dataclass(frozen=True)
 class Layer:
@@ -80,8 +81,8 @@ def hyper_parameters(module: nn.Module) -> dict[str, Any]:
     """What a torch layer was made with, by its own list of constants; {} for containers and own classes."""
     found: dict[str, Any] = {}
     for name in (*getattr(type(module), "__constants__", ()), "p", "inplace"):
-        value = getattr(module, name, None)
-        if type(value) in (bool, int, float, str):
+        value = getattr(module, name, _ABSENT)
+        if value is None or type(value) in (bool, int, float, str):
             found[name] = value
         elif isinstance(value, tuple) and all(type(item) is int for item in value):
             found[name] = list(value)

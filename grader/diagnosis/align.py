@@ -10,6 +10,8 @@ from grader.tracing import Layer, Step
 
 MOST = 2_000  # layers that are looked at: the student's model is the student's
 MOST_PAIRS = 250_000  # of which all are compared; where there are more, what the models begin and end with alike is not
+# Modules that do nothing of their own between those inside.
+PLAIN = ("Sequential", "ModuleList", "ModuleDict")
 # Kinds that a student may take for one another. Another kind in the same place is a wrong type rather than a layer
 # too few and one too many.
 FAMILIES = (
@@ -50,20 +52,22 @@ def places(layers: Sequence[Layer], steps: Sequence[Step], complete: bool) -> li
 
     Where the run is not ``complete`` those follow that have not run, in the order of the model.
     """
-    known = {layer.name: layer for layer in layers}
+    known = {layer.name: layer for layer in layers if layer.type not in PLAIN}  # an empty one is no layer
     found = [Place(known[step.name], step) for step in steps if step.leaf and step.name in known]
     if not complete:
         ran = {place.name for place in found}
-        inner = {name.rpartition(".")[0] for name in known if name}
-        inner |= {"" for name in known if name and "." not in name}
+        inner = {layer.name.rpartition(".")[0] for layer in layers if layer.name}
         found += [Place(layer, None) for name, layer in known.items() if name not in ran and name not in inner]
     return found[:MOST]
 
 
 def differing(ours: Layer, theirs: Layer) -> list[str]:
-    """The hyper-parameters that differ, those that decide the shape of the weights first; not ``inplace``."""
+    """The hyper-parameters that differ, those that decide the shape of the weights first; not ``inplace``.
+
+    A class of the student's own has none, whatever it is called.
+    """
     one, other = ours.hyper_parameters, theirs.hyper_parameters
-    names = [name for name in {**one, **other} if name != "inplace" and not _equal(one.get(name), other.get(name))]
+    names = [name for name in one if name in other and name != "inplace" and not _equal(one[name], other[name])]
     return sorted(names, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
 
 

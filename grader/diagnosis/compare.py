@@ -10,14 +10,12 @@ from typing import Any
 import torch
 
 from grader.checks.numerics import same
-from grader.diagnosis.align import FAMILIES, Pair, Place, align, attributes, differing, places
+from grader.diagnosis.align import FAMILIES, PLAIN, Pair, Place, align, attributes, differing, places
 from grader.diagnosis.finding import Finding
 from grader.tracing import Layer, Step
 
 SHAPES = 6  # rows of the table of shapes
 Known = dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[int | None, int | None]]]
-# Modules that do nothing of their own between those inside.
-_PLAIN = ("Sequential", "ModuleList", "ModuleDict")
 # What a kind of layer is called where it is a function; a name of the student's own does not count.
 _FUNCTIONS = (
     ("relu", "elu", "silu", "sigmoid", "tanh", "softmax", "clamp", "clip", "clamp_min", "maximum"),
@@ -72,7 +70,7 @@ def pairs_of(ours: Run, theirs: Run, known: Known | None = None) -> list[Pair]:
 
 
 def _pairs(ours: Run, theirs: Run, wanted: list[Place], mine: list[Place]) -> list[Pair]:
-    if max(len({place.name for place in each}) - len(each) for each in (mine, wanted)) < 0:
+    if any(len({place.name for place in each}) < len(each) for each in (mine, wanted)):
         return align(wanted, mine)  # something runs several times
     order = _Order(ours.layers, theirs.layers)
     made = align(sorted(wanted, key=order), sorted(mine, key=order))
@@ -138,6 +136,8 @@ def explain(ours: Run, theirs: Run, known: Known | None = None) -> Finding | Non
         else:
             return _shown(_between(ours, theirs, pending, passed, last, (one, other), pairs[index + 1 :]), pairs)
     end, wanted = theirs.step(""), ours.step("")
+    if not theirs.stopped and end is not None and end.output_shape is None:
+        return Finding("", end.type, "forward", "it returns no tensor.")
     if theirs.stopped or end is None or wanted is None or not agree(end.output, wanted.output):
         return _shown(_between(ours, theirs, pending, passed, last, (None, None), []), pairs)
     return None
@@ -177,11 +177,12 @@ def _culprit(one: Place, other: Place) -> Finding:
 
 def hyper_parameter(ours: Layer, theirs: Layer, wrong: Sequence[str], shape: str = "") -> Finding:
     """Of a layer of the right kind, with what it was made."""
-    values = [f"{name} is {short(theirs.hyper_parameters.get(name))}" for name in wrong]
-    wanted = " and ".join(short(ours.hyper_parameters.get(name)) for name in wrong)
+    values = [f"{name} is {short(theirs.hyper_parameters[name])}" for name in wrong]
+    wanted = " and ".join(short(ours.hyper_parameters[name]) for name in wrong)
     verb = "are" if len(wrong) > 1 else "is"
     said = f"its {' and its '.join(values)}{shape}; {wanted} {verb} expected."
-    return Finding(theirs.name, theirs.type, wrong[0], said, theirs.lines)
+    given = [(name, theirs.hyper_parameters.get(name), ours.hyper_parameters[name]) for name in wrong]
+    return Finding(theirs.name, theirs.type, wrong[0], said, theirs.lines, values=tuple(given))
 
 
 def short(value: Any) -> str:
@@ -217,6 +218,8 @@ def _between(
     extra = [other for _, other in pending if other is not None and not (quiet and _harmless(other.type))]
     never = theirs.stopped and following[1] is not None and following[1].step is None
     failing = next((step for step in theirs.steps if step.output_shape is None and not step.leaf), None)
+    if not theirs.stopped:
+        failing = None
     first, then = following
     if not missing and not extra and never and first is not None and then is not None and failing is None:
         wrong = differing(first.layer, then.layer)
@@ -251,7 +254,7 @@ def _between(
         return Finding(extra[0].name, extra[0].type, "type", said, extra[0].layer.lines, confident=False)
     if failing is not None:
         inside = failing.name
-        while inside and theirs.type(inside) in _PLAIN:
+        while inside and theirs.type(inside) in PLAIN:
             inside = inside.rpartition(".")[0]
         said = f"all that it calls does what it should, until the run stops: {theirs.stopped[:200]}"
         return Finding(inside, theirs.type(inside), "forward", said)
@@ -265,7 +268,7 @@ def _between(
 
 def _missing(ours: Run, theirs: Run, missing: list[Place], here: str) -> Finding:
     common = _common([place.name for place in missing]) if len(missing) > 1 else missing[0].name
-    whole = ours.type(common) if common and len(missing) > 1 and ours.type(common) not in _PLAIN else ""
+    whole = ours.type(common) if common and len(missing) > 1 and ours.type(common) not in PLAIN else ""
     names = {layer.name for layer in theirs.layers}
     inside = common.rpartition(".")[0] if common else ""
     while inside and inside not in names:
@@ -282,10 +285,10 @@ def _extra(ours: Run, theirs: Run, extra: list[Place]) -> Finding:
     again = Counter(step.name for step in theirs.steps if step.leaf)
     if len({place.name for place in extra}) == len(extra) and all(again[place.name] > 1 for place in extra):
         common = _common([place.name for place in extra])
-        said = f"{common or extra[0].name} is called more often than it should."
-        return Finding(common or extra[0].name, theirs.type(common or extra[0].name), "extra", said, extra[0].layer.lines)
+        name = common if sum(step.name == common for step in theirs.steps) > 1 else extra[0].name
+        return Finding(name, theirs.type(name), "extra", f"{name} is called more often than it should.", extra[0].layer.lines)
     common = _common([place.name for place in extra]) if len(extra) > 1 else extra[0].name
-    if not common or theirs.type(common) in _PLAIN:
+    if not common or theirs.type(common) in PLAIN:
         said = f"there is nothing like {_listed(extra)} in this place."
         return Finding(extra[0].name, extra[0].type, "extra", said, extra[0].layer.lines)
     lines = next((layer.lines for layer in theirs.layers if layer.name == common), ())
@@ -302,10 +305,10 @@ def _forward(ours: Run, theirs: Run, last: Pair, following: Pair, said: str) -> 
             break
         mine, wanted = theirs.step(inside), ours.step(inside)
         different = mine is not None and wanted is not None and not agree(mine.output, wanted.output)
-        if different and theirs.type(inside) not in _PLAIN:
+        if different and theirs.type(inside) not in PLAIN:
             break
         inside = inside.rpartition(".")[0]
-    while inside and theirs.type(inside) in _PLAIN:
+    while inside and theirs.type(inside) in PLAIN:
         inside = inside.rpartition(".")[0]
     return Finding(inside, theirs.type(inside), "forward", said)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Bluntness = Literal["none", "area", "line", "full"]
 
@@ -21,6 +21,7 @@ class Finding:
         shapes: (module, the student's shape, the reference's), up to the first that differs.
         confident: one change of this explains everything that was seen, as far as it could be compared.
         mended: an edit of the student's source under which the check passes; its sentence, its line.
+        values: the hyper-parameters that are wrong: name, what is there, what is expected.
         maker: the function or class of the student's that the model comes from.
     """
 
@@ -33,6 +34,7 @@ class Finding:
     confident: bool = True
     mended: tuple[str, int] | None = None
     maker: str = ""
+    values: tuple[tuple[str, Any, Any], ...] = ()
 
 
 # What beside a hyper-parameter can be wrong, said of a module without any number of the reference.
@@ -51,6 +53,7 @@ WHATS = {
     "name": "its name is not the handout's",
     "signature": "its parameters are not the handout's",
     "output": "its output is not right",
+    "edit": "one change there makes the check pass",
     "": "it does something else than it should",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -51,9 +51,9 @@ def difference(ours: Run, theirs: Run, state: State, known: Known | None = None)
         if wrong and one.type == other.type:
             return hyper_parameter(one.layer, other.layer, wrong)
     if set(state.ours) != set(state.theirs):
-        gap = next(((one, other) for one, other in pairs if one is None or other is None), None)
-        if gap is not None:
-            return _surplus(ours, theirs, gap)
+        gaps = [(one, other) for one, other in pairs if one is None or other is None]
+        if gaps:
+            return _swapped(gaps) or _surplus(ours, theirs, gaps[0])
         renamed = next(((one, other) for one, other in both if one.name != other.name and _weighted(one)), None)
         if renamed is not None:
             return _named(*renamed)
@@ -76,7 +76,7 @@ def difference(ours: Run, theirs: Run, state: State, known: Known | None = None)
             said = f"it is a {other.type}; a {one.type} is expected here."
             return Finding(other.name, other.type, "type", said, other.layer.lines, confident=False)
         found = hyper_parameter(one.layer, other.layer, [name])
-        return Finding(found.module, found.type, found.what, found.said, found.lines, confident=False)
+        return replace(found, confident=False)
     return None
 
 
@@ -94,6 +94,21 @@ def _named(one: Place, other: Place) -> Finding:
         ours, theirs = one.name, other.name
     said = f"{theirs} is called {ours} in the handout; with other names the checkpoint does not fit."
     return Finding(theirs, other.type if theirs == other.name else "", "name", said, other.layer.lines)
+
+
+def _swapped(gaps: Sequence[Pair]) -> Finding | None:
+    """Where the first gap is closed by what stands in another one."""
+    one, other = gaps[0]
+    for first, second in gaps[1:]:
+        if one is not None and second is not None and second.type == one.type:
+            found = second
+        elif other is not None and first is not None and first.type == other.type:
+            found = other
+        else:
+            continue
+        said = f"{found.name} ({found.type}) is there, but not in its place."
+        return Finding(found.name, found.type, "order", said, found.layer.lines)
+    return None
 
 
 def _surplus(ours: Run, theirs: Run, gap: Pair) -> Finding:

@@ -1,79 +1,211 @@
-"""After the checks: say of each that failed where the mistake is likely to be."""
+"""After the checks: say of each that failed where the mistake is likely to be, and which single edit mends it."""
 
 from __future__ import annotations
 
 import ast
+import copy
+import time
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
+from importlib.util import decode_source
+from itertools import islice
+from typing import Any
+
+import hypothesis
 
 from grader.diagnosis.finding import Finding, tell
-from grader.edits.code import Code, callee
+from grader.edits.code import Code, Edit, callee
+from grader.edits.repairs import repairs, set_value
 from grader.judge.context import Context
-from grader.judge.examine import examine, subject_of
+from grader.judge.examine import Made, Subject, examine, subject_of
 from grader.judge.plugin import Evidence, JudgePlugin, Outcome
 from grader.judge.session import Session
-from grader.judge.workers import Workers
-from grader.student import CheckFailed, Student, StudentError
+from grader.judge.workers import Workers, WorkerStartError
+from grader.result import Status
+from grader.student import CheckFailed, Remote, Student, StudentError
 from grader.student.outcomes import MissingName, WorkerLost
 
-SECONDS = 10.0  # for one check's look into both models; it takes some tenths of one
-_GIVES_UP = (StudentError, MissingName, CheckFailed, WorkerLost)
+SECONDS = 10.0  # for one request, and to look into both models for one check; it takes some tenths of one
+SEARCH = 2.0  # seconds for all edits of a submission that are tried; one that has begun is finished
+KEEP = 0.5  # seconds, as they took before, of checks that passed and must still pass under an edit
+TRIED = 24  # of them for one check
+_DIAGNOSED: tuple[Status, ...] = ("failed", "error")
+_GIVES_UP = (StudentError, MissingName, CheckFailed, WorkerLost, WorkerStartError)
 
 
 def diagnose(plugin: JudgePlugin, context: Context, workers: Workers) -> dict[str, Finding]:
     """The finding for each check of ``plugin`` that failed, where there is one; `Outcome.diagnosis` is set to its text.
 
-    The student's code runs in new workers: what became of the checks is not touched.
+    The student's code runs in workers of its own: what became of the checks is not touched.
     """
     bluntness = context.assignment.settings.diagnosis
+    failed = [outcome for outcome in plugin.outcomes.values() if outcome.status in _DIAGNOSED and outcome.evidence]
     found: dict[str, Finding] = {}
-    if bluntness == "none":
+    if bluntness == "none" or not failed or context.assignment.settings.files[0] not in context.submission.files:
         return found
-    source = Source(context.source)
-    for outcome in plugin.outcomes.values():
-        if outcome.evidence is None or outcome.status not in ("failed", "error"):
-            continue
-        finding = _look(outcome, outcome.evidence, context, workers, source)
-        if finding is not None:
-            found[outcome.spec.name] = finding
-            outcome.diagnosis = tell(finding, bluntness)
+    seconds = context.assignment.settings.limits.import_seconds
+    with closing(Session(workers, context.submission.files, import_seconds=seconds, watch=True)) as session:
+        passed = [outcome for outcome in plugin.outcomes.values() if outcome.status == "passed" and outcome.evidence]
+        search = _Search(context, workers, passed)
+        looking = _Looking(context, session, search.functions)
+        for outcome in failed:
+            assert outcome.evidence is not None
+            finding = looking.at(outcome.evidence)
+            finding = search.mend(outcome.evidence, finding)
+            if finding is not None:
+                found[outcome.spec.name] = finding
+                outcome.diagnosis = tell(finding, bluntness)
     return found
 
 
-class Source:
-    """The submission's text, parsed; never run here."""
+class _Looking:
+    """At both models, of one check after the other; what was made for one is kept for the next."""
 
-    def __init__(self, content: bytes) -> None:
-        self.code: Code | None = None
+    def __init__(self, context: Context, session: Session, functions: frozenset[str]) -> None:
+        self._context, self._session, self._functions = context, session, functions
+        self._made: Made | None = None
+
+    def at(self, evidence: Evidence) -> Finding | None:
+        reference = self._context.reference
+        subject = None if reference is None else subject_of(evidence.asked, reference)
+        if reference is None or subject is None:
+            return None
         try:
-            from importlib.util import decode_source
+            if self._made is None:
+                self._session.begin(SECONDS)
+                self._made = Made(reference, Student(self._session))
+            self._session.extend(SECONDS)
+            return examine(subject, self._made, self._functions, time.monotonic() + SECONDS)
+        except WorkerLost:
+            self._made = None
+            return None
+        except _GIVES_UP:
+            return None
 
-            self.code = Code(decode_source(content))
-        except (SyntaxError, ValueError, RecursionError, MemoryError, UnicodeDecodeError):
+
+class _Search:
+    """For the single edit of a submission under which a failed check passes."""
+
+    def __init__(self, context: Context, workers: Workers, passed: list[Outcome]) -> None:
+        self._context, self._workers = context, workers
+        self._passed = sorted(passed, key=lambda outcome: outcome.seconds)
+        self._left = SEARCH
+        self._mending: list[Edit] = []  # what has mended another check is tried first
+        self._code: Code | None = None
+        try:
+            self._code = Code(decode_source(context.source))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             pass
 
     @property
     def functions(self) -> frozenset[str]:
-        """What is called that the file does not define: small letters, no method of its own."""
-        if self.code is None:
+        """What the source calls and does not define: small letters, no method of its own."""
+        code = self._code
+        if code is None:
             return frozenset()
-        calls = [call for call in self.code.calls() if not self.code.said(call.func).startswith("self.")]
-        own = {node.name for node in ast.walk(self.code.tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+        calls = [call for call in code.calls() if not code.said(call.func).startswith("self.")]
+        own = {node.name for node in ast.walk(code.tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
         return frozenset(name for name in map(callee, calls) if name[:1].islower() and name not in own)
 
+    def mend(self, evidence: Evidence, finding: Finding | None) -> Finding | None:
+        """``finding`` with the edit that mends it, or a finding made of such an edit alone; else as it is."""
+        for edit in islice(self._candidates(evidence, finding), TRIED):
+            if self._left <= 0:
+                break
+            if self._passes(evidence, edit) and self._keeps(edit):
+                self._mending.append(edit)
+                if finding is None:
+                    owner = _maker(evidence)
+                    finding = Finding("", owner, "edit", "one change there is enough.", confident=False)
+                return replace(finding, mended=(edit.what, edit.line))
+        return finding
 
-def _look(
-    outcome: Outcome, evidence: Evidence, context: Context, workers: Workers, source: Source
-) -> Finding | None:
-    reference = context.reference
-    if reference is None:
-        return None
-    subject = subject_of(evidence.asked, reference)
-    if subject is None:
-        return None
-    seconds = context.assignment.settings.limits.import_seconds
-    with closing(Session(workers, context.submission.files, import_seconds=seconds, watch=True)) as session:
-        try:
-            session.begin(SECONDS)
-            return examine(subject, Student(session), reference, source.functions)
-        except _GIVES_UP:
-            return None
+    def _candidates(self, evidence: Evidence, finding: Finding | None) -> Iterator[Edit]:
+        code = self._code
+        if code is None:
+            return
+        yield from self._mending
+        if finding is not None:
+            for name, actual, expected in finding.values:
+                yield from set_value(code, finding.lines, finding.type, name, actual, expected)
+            if finding.values:
+                return
+        if finding is not None and finding.what in ("forward", "gradient", "state", "mode"):
+            lines = _lines_of(code, finding.type, "forward") or _lines_of(code, finding.type)
+            yield from repairs(code, lines)
+        elif finding is not None and finding.lines:
+            yield from repairs(code, tuple(reversed(finding.lines)))
+        else:
+            yield from repairs(code, _lines_of(code, finding.type if finding else "") or _lines_of(code, _maker(evidence)))
+
+    def _keeps(self, edit: Edit) -> bool:
+        """Whether what passed before passes still: the quick checks, at least one."""
+        left = KEEP
+        for outcome in self._passed:
+            left -= outcome.seconds
+            if outcome.evidence is not None and not self._passes(outcome.evidence, edit):
+                return False
+            if left < 0:
+                break
+        return True
+
+    def _passes(self, evidence: Evidence, edit: Edit) -> bool:
+        assert self._code is not None
+        context = copy.copy(self._context)  # with what it has loaded already
+        name = next(iter(context.submission.files))
+        files = {**context.submission.files, name: edit.apply(self._code.text).encode()}
+        context.submission = replace(context.submission, files=files)
+        context.note, context.facts = "", {}
+        limits = context.assignment.settings.limits
+        started = time.monotonic()
+        with closing(Session(self._workers, files, import_seconds=limits.import_seconds)) as session:
+            given = {"student": Student(session), "context": context}
+            arguments = {name: given.get(name, value) for name, value in evidence.arguments.items()}
+            try:
+                session.begin(SECONDS)
+                _without_shrinking(evidence.function, context.seed, arguments)
+                return True
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException:  # of the check as well: it was written for other failures than this one
+                return False
+            finally:
+                self._left -= time.monotonic() - started
+
+
+def _without_shrinking(function: Any, seed: int, arguments: dict[str, Any]) -> None:
+    """Run a check until its first counterexample, which need not be small."""
+    if not hasattr(function, "hypothesis"):
+        function(**arguments)
+        return
+    attribute = "_hypothesis_internal_use_settings"
+    kept = getattr(function, attribute)
+    phases = [phase for phase in kept.phases if phase is not hypothesis.Phase.shrink]
+    setattr(function, attribute, hypothesis.settings(kept, phases=phases))
+    try:
+        hypothesis.seed(seed)(function)(**arguments)
+    finally:
+        setattr(function, attribute, kept)
+
+
+def _maker(evidence: Evidence) -> str:
+    """The function or class of the student's that the check called last."""
+    for _, body in reversed(evidence.asked):
+        owner = body.get("target")
+        if owner is None and body.get("path"):
+            return str(body["path"]).partition(".")[0]
+        if isinstance(owner, Remote):
+            return Subject(owner, "", None).maker
+    return ""
+
+
+def _lines_of(code: Code, name: str, method: str = "") -> range:
+    """Where the function or class ``name`` is defined, or a method of it."""
+    for node in code.tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == name:
+            inside = [each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == method]
+            found = (inside or [node])[0] if method else node
+            first = min((each.lineno for each in found.decorator_list), default=found.lineno)
+            return range(first, (found.end_lineno or found.lineno) + 1)
+    return range(0)

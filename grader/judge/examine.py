@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
@@ -126,22 +127,33 @@ def remake(remote: Remote, root: Any, made: dict[int, Any]) -> Any:
     return value
 
 
-def examine(
-    subject: Subject, student: Student, reference: ModuleType, functions: frozenset[str] = frozenset()
-) -> Finding | None:
-    """Build both models anew, give them the same weights, run them on the same input, and say where they part.
+class Made:
+    """Both modules, and what was made of them so far: what several checks ask for is made once."""
+
+    def __init__(self, reference: ModuleType, student: Student) -> None:
+        self.reference, self.student = reference, student
+        self._ours: dict[int, Any] = {}
+        self._theirs: dict[int, Any] = {}
+        self._remotes: list[Remote] = []  # which must live as long as their ids count
+
+    def both(self, remote: Remote) -> tuple[Any, Any]:
+        """What ``remote`` stands for, made of the solution's module and of the student's."""
+        self._remotes.append(remote)
+        return remake(remote, self.reference, self._ours), remake(remote, self.student, self._theirs)
+
+
+def examine(subject: Subject, made: Made, functions: frozenset[str], until: float) -> Finding | None:
+    """Give both models the same weights, run them on the same input, and say where they part; up to time ``until``.
 
     Raises:
         StudentError, MissingName, CheckFailed, WorkerLost: the student's code does not come that far.
     """
-    original = _attribute(remake(subject.owner, reference, {}), subject.path)
-    made = remake(subject.owner, student, {})
-    if not isinstance(original, nn.Module) or not isinstance(made, Remote):
+    original, mine = made.both(subject.owner)
+    original = _attribute(original, subject.path)
+    mine = _attribute(mine, subject.path).value() if subject.path and isinstance(mine, Remote) else mine
+    if not isinstance(original, nn.Module) or not isinstance(mine, Remote) or not mine.is_module:
         return None
-    mine = _attribute(made, subject.path).value() if subject.path else made
-    if not isinstance(mine, Remote) or not mine.is_module:
-        return None
-    found = _Pair(original, mine, subject, functions).find()
+    found = _Pair(original, mine, subject, functions, until).find()
     if found is None:
         return None
     module = ".".join(filter(None, (subject.prefix, found.module)))
@@ -150,22 +162,24 @@ def examine(
 
 class _Pair:
     def __init__(
-        self, original: nn.Module, mine: Remote, subject: Subject, functions: frozenset[str]
+        self, original: nn.Module, mine: Remote, subject: Subject, functions: frozenset[str], until: float
     ) -> None:
-        self.original, self.mine, self.functions = original, mine, functions
+        self.original, self.mine, self.functions, self._until = original, mine, functions, until
         self.ours, self.theirs = tracing.layers(original), mine.layers()
         self.asked, self.training, self._given = subject.asked, subject.training, subject.x
         self.x: torch.Tensor | None = None
+        self._runs: tuple[Run, Run] | None = None
         self._known: Known = {}
 
     def _inputs(self, x: torch.Tensor | None) -> list[torch.Tensor]:
-        """``x`` if it says something, else noise of its shape; larger noise; or noise that the reference takes."""
+        """``x`` if it says something, else noise of its shape; more and larger noise; or noise that the reference takes."""
         generator = torch.Generator().manual_seed(SEED)
         if x is not None and not x.is_floating_point():
             return [x]
         shapes: list[tuple[int, ...]] = []
         if x is not None and x.dim():
             shapes = [tuple(x.shape)]
+            shapes += [(4, *x.shape[1:])] if len(x) == 1 else []
             if x.dim() == 4 and min(x.shape[2:]) < SMALL:
                 shapes.append((4, x.shape[1], SMALL, SMALL + 1))
         elif x is None:
@@ -175,13 +189,13 @@ class _Pair:
             shapes += [(4, first["in_features"])] if first else []
         found = []
         for shape in shapes:
-            noise = torch.randn(max(shape[0], 4), *shape[1:], generator=generator)
+            noise = torch.randn(*shape, generator=generator)
             try:
                 with torch.no_grad():
                     self.original.eval()(noise)
             except Exception:
                 continue
-            informative = x is not None and shape == tuple(x.shape) and len(x) > 1 and x.std() > 0
+            informative = x is not None and shape == tuple(x.shape) and x.numel() > 1 and x.std() > 0
             found.append(x if x is not None and informative else noise)
             if x is None:
                 break
@@ -190,21 +204,27 @@ class _Pair:
     def find(self) -> Finding | None:
         """The first difference, on one input after the other."""
         for x in self._inputs(self._given):
+            if self._late():
+                break
             self.x = x
+            several = torch.randn(max(len(x), 4), *x.shape[1:], generator=torch.Generator().manual_seed(SEED))
             try:
-                calibrate(self.original, x, SEED)
-            except Exception:  # one value per channel, say
+                calibrate(self.original, several if x.is_floating_point() else x, SEED)
+            except Exception:  # it takes other inputs in train mode
                 self.original.eval()
             found = self._find()
             if found is not None:
                 return found
-        if self.x is None:
-            return structure.difference(Run(self.ours, []), Run(self.theirs, [], "unknown"), self._state())
-        ours, theirs = self._reference(False, outputs=False), self._student(False, outputs=False)
-        return structure.difference(ours, theirs, self._state(), self._known)
+        if self._runs is None:
+            return structure.difference(Run(self.ours, [], "not run"), Run(self.theirs, [], "not run"), self._state())
+        return structure.difference(*self._runs, self._state(), self._known)
+
+    def _late(self) -> bool:
+        return time.monotonic() > self._until
 
     def _find(self) -> Finding | None:
         ours, theirs = self._reference(False, outputs=False), self._student(False, outputs=False)
+        self._runs = ours, theirs
         pairs = pairs_of(ours, theirs, self._known)
         shared = structure.shared(pairs)
         if shared is not None:
@@ -216,10 +236,18 @@ class _Pair:
         self._give_weights(pairs)
         modes = (True, False, False) if self.training else (False, False, True, False)
         for number, training in enumerate(modes):
+            if self._late():
+                return None
             again = False in modes[:number] and not training
-            found = explain(self._reference(training), self._student(training), self._known)
+            ours = self._reference(training)
+            if ours.stopped:  # in train mode a batch of one, say
+                continue
+            found = explain(ours, self._student(training), self._known)
             if found is not None:
                 if found.what == "output" and not self._loaded():
+                    self.mine.load_state_dict(self.given)
+                    if self._loaded():
+                        return Finding("", self.theirs[0].type, "state", "its weights change when it is run.")
                     said = "after load_state_dict the weights are not those that were loaded."
                     return Finding("", self.theirs[0].type, "loading", said)
                 return replace(found, what="state") if again and found.what in ("output", "forward") else found
@@ -227,7 +255,7 @@ class _Pair:
                 buffer = self._buffers(pairs)
                 if buffer is not None:
                     return buffer
-        return self._gradients(pairs) if self.asked in ("backward", "") else None
+        return self._gradients(pairs) if self.asked == "backward" and not self._late() else None
 
     def _reference(self, training: bool, outputs: bool = True) -> Run:
         assert self.x is not None

@@ -53,7 +53,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Of a check that did not pass: itself, what it was given, and the last it asked of the student's code."""
+    """Of a check that was run: itself and what it was given; where it failed, what it asked last of the student's code."""
 
     function: Callable[..., Any]
     arguments: dict[str, Any]
@@ -178,7 +178,7 @@ class JudgePlugin:
             pytest.exit(str(error))
         except BaseException as error:
             self._record(outcome, error)
-            outcome.evidence = Evidence(original, arguments, list(self.session.asked))
+        outcome.evidence = Evidence(original, arguments, [] if outcome.status == "passed" else list(self.session.asked))
         outcome.facts = self.surroundings.facts
         outcome.printed = self.session.end()
 

@@ -80,6 +80,11 @@ class Session:
         self._printed_before = self._worker.printed_total
         self._deadline(seconds)
 
+    def extend(self, seconds: float) -> None:
+        """Give what goes on ``seconds`` from now; nothing is released."""
+        if self._worker is not None:
+            self._deadline(seconds)
+
     def end(self) -> str:
         """End a check; returns what the student's code printed during it."""
         worker = self._worker

@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from types import NoneType
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -320,7 +321,7 @@ def _hyper_parameters(found: Any) -> dict[str, Any]:
     """As `grader.tracing.hyper_parameters` makes them."""
     for value in found.values():
         numbers = value if isinstance(value, (list, tuple)) else [value]
-        if len(numbers) > _MOST_DIMENSIONS or not all(isinstance(each, (bool, int, float, str)) for each in numbers):
+        if len(numbers) > _MOST_DIMENSIONS or not all(isinstance(each, (bool, int, float, str, NoneType)) for each in numbers):
             raise ValueError("a hyper-parameter that no layer has")
     return {str(name): list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
