@@ -17,6 +17,7 @@ MOST_LINES = 20  # kept of what made one module, the innermost
 _LINES = "_grader_lines"
 _ABSENT = object()
 
+
 @dataclass(frozen=True)
 class Layer:
     """One module of a model: dotted name ("" for the model itself), class name, hyper-parameters.

@@ -12,7 +12,18 @@ import grader
 from grader.assignment import Assignment
 
 # Parts of this package whose change may change a verdict. Reports and the command line do not.
-_VERDICTS = ("checks", "judge", "student", "worker", "datasets.py", "protocol.py", "sequential.py", "tracing.py")
+_VERDICTS = (
+    "checks",
+    "diagnosis",
+    "edits",
+    "judge",
+    "student",
+    "worker",
+    "datasets.py",
+    "protocol.py",
+    "sequential.py",
+    "tracing.py",
+)
 
 
 def content(files: Mapping[str, bytes]) -> str:

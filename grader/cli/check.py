@@ -148,7 +148,13 @@ def _grade(jobs: list[tuple[Assignment, Submission]], quiet: bool, **options: An
                     from grader.judge.grade import grade
 
                     result = grade(
-                        chosen, handed_in, workers, announce=progress.announce, progress=progress.step, **options
+                        chosen,
+                        handed_in,
+                        workers,
+                        diagnosis=True,
+                        announce=progress.announce,
+                        progress=progress.step,
+                        **options,
                     )
             except (WorkerStartError, DataError):
                 raise  # the next one would fare no better

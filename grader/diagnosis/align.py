@@ -15,7 +15,20 @@ PLAIN = ("Sequential", "ModuleList", "ModuleDict")
 # Kinds that a student may take for one another. Another kind in the same place is a wrong type rather than a layer
 # too few and one too many.
 FAMILIES = (
-    {"ReLU", "ReLU6", "LeakyReLU", "GELU", "ELU", "SELU", "SiLU", "Sigmoid", "Tanh", "Softmax", "LogSoftmax", "Hardswish"}
+    {
+        "ReLU",
+        "ReLU6",
+        "LeakyReLU",
+        "GELU",
+        "ELU",
+        "SELU",
+        "SiLU",
+        "Sigmoid",
+        "Tanh",
+        "Softmax",
+        "LogSoftmax",
+        "Hardswish",
+    }
     | {"PReLU", "Softplus", "Mish", "CELU", "Hardtanh", "LogSigmoid"},
     {"MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "LPPool2d", "FractionalMaxPool2d"},
     {"BatchNorm1d", "BatchNorm2d", "LayerNorm", "InstanceNorm1d", "InstanceNorm2d", "GroupNorm", "LocalResponseNorm"},

@@ -169,7 +169,9 @@ def _culprit(one: Place, other: Place) -> Finding:
         return hyper_parameter(one.layer, other.layer, wrong, shape)
     if one.step.training != other.step.training:
         modes = ("eval", "train")
-        said = f"it is in {modes[other.step.training]} mode although the model was set to {modes[one.step.training]} mode."
+        said = (
+            f"it is in {modes[other.step.training]} mode although the model was set to {modes[one.step.training]} mode."
+        )
         return Finding(other.name, other.type, "mode", said, other.layer.lines)
     said = "it is given the right input, and its output is not right" + shape + "."
     return Finding(other.name, other.type, "output", said, other.layer.lines, confident=False)
@@ -258,7 +260,9 @@ def _between(
             inside = inside.rpartition(".")[0]
         said = f"all that it calls does what it should, until the run stops: {theirs.stopped[:200]}"
         return Finding(inside, theirs.type(inside), "forward", said)
-    found = _forward(ours, theirs, last, following, "all that it calls does what it should; what it makes of that is wrong.")
+    found = _forward(
+        ours, theirs, last, following, "all that it calls does what it should; what it makes of that is wrong."
+    )
     inside = f"{found.module}." if found.module else ""
     gaps = [pair for pair in passed if (pair[0] or pair[1]).name.startswith(inside)]  # type: ignore[union-attr]
     if gaps:
@@ -286,7 +290,9 @@ def _extra(ours: Run, theirs: Run, extra: list[Place]) -> Finding:
     if len({place.name for place in extra}) == len(extra) and all(again[place.name] > 1 for place in extra):
         common = _common([place.name for place in extra])
         name = common if sum(step.name == common for step in theirs.steps) > 1 else extra[0].name
-        return Finding(name, theirs.type(name), "extra", f"{name} is called more often than it should.", extra[0].layer.lines)
+        return Finding(
+            name, theirs.type(name), "extra", f"{name} is called more often than it should.", extra[0].layer.lines
+        )
     common = _common([place.name for place in extra]) if len(extra) > 1 else extra[0].name
     if not common or theirs.type(common) in PLAIN:
         said = f"there is nothing like {_listed(extra)} in this place."

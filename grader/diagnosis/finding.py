@@ -77,24 +77,24 @@ def tell(finding: Finding, bluntness: Bluntness) -> str:
 
     >>> found = Finding("layer1.0", "Conv2d", "padding", "its padding is 5; 3 is expected.", (42,))
     >>> tell(found, "area"), tell(found, "line")
-    ('Look at layer1.0 (Conv2d).', 'Look at the padding of layer1.0 (Conv2d), made in line 42.')
+    ('layer1.0 (Conv2d).', 'the padding of layer1.0 (Conv2d), made in line 42.')
     >>> tell(found, "full")
-    'Look at layer1.0 (Conv2d): its padding is 5; 3 is expected.'
+    'layer1.0 (Conv2d): its padding is 5; 3 is expected. It is made in line 42.'
     """
     if bluntness == "none":
         return ""
-    look = "Look at" if finding.confident else "Perhaps it is"
+    where = place(finding) if finding.confident else f"perhaps {place(finding)}"
+    inside = finding.what in ("forward", "gradient")
     if bluntness == "area":
-        if finding.what in ("forward", "gradient"):
-            return f"{look} forward of {place(finding)}."
-        return f"{look} {place(finding)}."
+        return f"{where}{', in forward' * inside}."
     line = finding.mended[1] if finding.mended else finding.lines[-1] if finding.lines else 0
     if bluntness == "line":
-        made = "" if not line else f", line {line}" if finding.mended or finding.what in WHATS else f", made in line {line}"
         if finding.what in WHATS:
-            return f"{look} {place(finding)}{made}: {WHATS[finding.what]}."
-        return f"{look} the {finding.what} of {place(finding)}{made}."
-    parts = [f"{look} {place(finding)}: {finding.said}"]
+            return f"{where}{f', line {line}' if line else ''}: {WHATS[finding.what]}."
+        perhaps = "" if finding.confident else "perhaps "
+        made = "" if not line else f", line {line}" if finding.mended else f", made in line {line}"
+        return f"{perhaps}the {finding.what} of {place(finding)}{made}."
+    parts = [f"{where}: {finding.said}"]
     if finding.mended:
         parts.append(f"With this one change the check passes: {finding.mended[0]}.")
     elif line:

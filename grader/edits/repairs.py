@@ -82,7 +82,9 @@ def unwrapped(code: Code) -> Edits:
         if call.args and not isinstance(call.args[0], (ast.Constant, ast.Starred)):
             inner.append(call.args[0])
         for node in inner:
-            yield code.change("left out", call, f"({code.said(node)})", f"{code.quoted(node)} instead of {code.quoted(call)}")
+            yield code.change(
+                "left out", call, f"({code.said(node)})", f"{code.quoted(node)} instead of {code.quoted(call)}"
+            )
 
 
 def one_sided(code: Code) -> Edits:
@@ -90,7 +92,9 @@ def one_sided(code: Code) -> Edits:
     for node in ast.walk(code.tree):
         if isinstance(node, ast.BinOp):
             for side in (node.left, node.right):
-                yield code.change("one side", node, f"({code.said(side)})", f"{code.quoted(side)} instead of {code.quoted(node)}")
+                yield code.change(
+                    "one side", node, f"({code.said(side)})", f"{code.quoted(side)} instead of {code.quoted(node)}"
+                )
             new = f"{code.said(node.left)} + {code.said(node.right)}"
             if not isinstance(node.op, ast.Add):
                 yield code.change("sum", node, f"({new})", f"{short(new)} instead of {code.quoted(node)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import re
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,7 +14,9 @@ from itertools import islice
 from typing import Any
 
 import hypothesis
+from torch import nn
 
+from grader.diagnosis import signature
 from grader.diagnosis.finding import Finding, tell
 from grader.edits.code import Code, Edit, callee
 from grader.edits.repairs import repairs, set_value
@@ -30,6 +33,7 @@ SECONDS = 10.0  # for one request, and to look into both models for one check; i
 SEARCH = 2.0  # seconds for all edits of a submission that are tried; one that has begun is finished
 KEEP = 0.5  # seconds, as they took before, of checks that passed and must still pass under an edit
 TRIED = 24  # of them for one check
+MOST_NUMBER = 1_000  # in a layer's name
 _DIAGNOSED: tuple[Status, ...] = ("failed", "error")
 _GIVES_UP = (StudentError, MissingName, CheckFailed, WorkerLost, WorkerStartError)
 
@@ -48,28 +52,67 @@ def diagnose(plugin: JudgePlugin, context: Context, workers: Workers) -> dict[st
     with closing(Session(workers, context.submission.files, import_seconds=seconds, watch=True)) as session:
         passed = [outcome for outcome in plugin.outcomes.values() if outcome.status == "passed" and outcome.evidence]
         search = _Search(context, workers, passed)
-        looking = _Looking(context, session, search.functions)
+        looking = _Looking(context, session, parsed(context.source))
         for outcome in failed:
             assert outcome.evidence is not None
             finding = looking.at(outcome.evidence)
             finding = search.mend(outcome.evidence, finding)
-            if finding is not None:
+            if finding is not None and _known_names(finding, context.source.decode(errors="replace")):
                 found[outcome.spec.name] = finding
                 outcome.diagnosis = tell(finding, bluntness)
     return found
 
 
+def _known_names(finding: Finding, source: str) -> bool:
+    """Whether all names in ``finding`` are in the source, or torch's.
+
+    They come from the worker: code that a hidden check calls could name a class after what it was given.
+    """
+    words = set(re.findall(r"\w+", source))
+    parts = [*finding.module.split("."), finding.type, *finding.maker.split(".")]
+    fits = all(
+        part in words or hasattr(nn, part) or (part.isdecimal() and int(part) < MOST_NUMBER) for part in parts if part
+    )
+    return fits and all(0 < line <= source.count("\n") + 1 for line in finding.lines)
+
+
+def parsed(source: bytes) -> Code | None:
+    """``source`` as text and tree; None where it is not Python."""
+    try:
+        return Code(decode_source(source))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def functions_of(code: Code) -> frozenset[str]:
+    """What ``code`` calls and does not define: small letters, no method of its own."""
+    calls = [call for call in code.calls() if not code.said(call.func).startswith("self.")]
+    own = {node.name for node in ast.walk(code.tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    return frozenset(name for name in map(callee, calls) if name[:1].islower() and name not in own)
+
+
 class _Looking:
     """At both models, of one check after the other; what was made for one is kept for the next."""
 
-    def __init__(self, context: Context, session: Session, functions: frozenset[str]) -> None:
-        self._context, self._session, self._functions = context, session, functions
+    def __init__(self, context: Context, session: Session, code: Code | None) -> None:
+        self._context, self._session, self._code = context, session, code
+        self._functions = frozenset() if code is None else functions_of(code)
         self._made: Made | None = None
+        secret = context.assignment.secret
+        path = None if secret is None else secret / context.assignment.settings.files[0]
+        self._solution = None if path is None else parsed(path.read_bytes())
 
     def at(self, evidence: Evidence) -> Finding | None:
         reference = self._context.reference
         subject = None if reference is None else subject_of(evidence.asked, reference)
-        if reference is None or subject is None:
+        if reference is None:
+            return None
+        if self._code is not None and self._solution is not None:
+            failed = bool(evidence.asked) and evidence.asked[-1][1].get("target") is None
+            found = signature.difference(self._solution, self._code, maker(evidence), failed)
+            if found is not None:
+                return found
+        if subject is None:
             return None
         try:
             if self._made is None:
@@ -92,21 +135,7 @@ class _Search:
         self._passed = sorted(passed, key=lambda outcome: outcome.seconds)
         self._left = SEARCH
         self._mending: list[Edit] = []  # what has mended another check is tried first
-        self._code: Code | None = None
-        try:
-            self._code = Code(decode_source(context.source))
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            pass
-
-    @property
-    def functions(self) -> frozenset[str]:
-        """What the source calls and does not define: small letters, no method of its own."""
-        code = self._code
-        if code is None:
-            return frozenset()
-        calls = [call for call in code.calls() if not code.said(call.func).startswith("self.")]
-        own = {node.name for node in ast.walk(code.tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-        return frozenset(name for name in map(callee, calls) if name[:1].islower() and name not in own)
+        self._code = parsed(context.source)
 
     def mend(self, evidence: Evidence, finding: Finding | None) -> Finding | None:
         """``finding`` with the edit that mends it, or a finding made of such an edit alone; else as it is."""
@@ -116,10 +145,19 @@ class _Search:
             if self._passes(evidence, edit) and self._keeps(edit):
                 self._mending.append(edit)
                 if finding is None:
-                    owner = _maker(evidence)
+                    owner = maker(evidence)
                     finding = Finding("", owner, "edit", "one change there is enough.", confident=False)
                 return replace(finding, mended=(edit.what, edit.line))
+        if (
+            finding is not None and finding.values and self._code is not None
+        ):  # of the lines that make it the one to blame
+            first = next(self._values(self._code, finding), None)
+            return finding if first is None else replace(finding, lines=(first.line,))
         return finding
+
+    def _values(self, code: Code, finding: Finding) -> Iterator[Edit]:
+        for name, actual, expected in finding.values:
+            yield from set_value(code, finding.lines, finding.type, name, actual, expected)
 
     def _candidates(self, evidence: Evidence, finding: Finding | None) -> Iterator[Edit]:
         code = self._code
@@ -127,8 +165,7 @@ class _Search:
             return
         yield from self._mending
         if finding is not None:
-            for name, actual, expected in finding.values:
-                yield from set_value(code, finding.lines, finding.type, name, actual, expected)
+            yield from self._values(code, finding)
             if finding.values:
                 return
         if finding is not None and finding.what in ("forward", "gradient", "state", "mode"):
@@ -137,7 +174,9 @@ class _Search:
         elif finding is not None and finding.lines:
             yield from repairs(code, tuple(reversed(finding.lines)))
         else:
-            yield from repairs(code, _lines_of(code, finding.type if finding else "") or _lines_of(code, _maker(evidence)))
+            yield from repairs(
+                code, _lines_of(code, finding.type if finding else "") or _lines_of(code, maker(evidence))
+            )
 
     def _keeps(self, edit: Edit) -> bool:
         """Whether what passed before passes still: the quick checks, at least one."""
@@ -189,7 +228,7 @@ def _without_shrinking(function: Any, seed: int, arguments: dict[str, Any]) -> N
         setattr(function, attribute, kept)
 
 
-def _maker(evidence: Evidence) -> str:
+def maker(evidence: Evidence) -> str:
     """The function or class of the student's that the check called last."""
     for _, body in reversed(evidence.asked):
         owner = body.get("target")

@@ -183,12 +183,13 @@ def _test(outcome: Outcome) -> TestResult:
         diagnosis=outcome.diagnosis[:MAX_TEXT],
         **outcome.facts,
     )
+    likely = f"Likely: {detail.diagnosis}" if detail.diagnosis else ""
     return TestResult(
         name=spec.title,
         score=spec.points if passed else 0,
         max_score=spec.points,
         status="passed" if passed else "failed",
-        output="\n".join(line for line in (detail.message, detail.diagnosis, detail.hint) if line),
+        output="\n".join(line for line in (detail.message, likely, detail.hint) if line),
         extra_data=detail,
         visibility="after_published" if outcome.hidden else "visible",
     )

@@ -233,7 +233,9 @@ class Remote:
             ]
             return steps, str(answer["error"]["text"]) if answer["error"] else ""
 
-        return self._session.request("trace", written, read, target=self, x=x, outputs=outputs, inputs=inputs, seed=seed)
+        return self._session.request(
+            "trace", written, read, target=self, x=x, outputs=outputs, inputs=inputs, seed=seed
+        )
 
     def gradients(self, x: torch.Tensor, cotangent: torch.Tensor) -> Gradients:
         """Run forward on ``x`` and backward from ``cotangent`` (of the output's shape)."""
@@ -297,9 +299,7 @@ def localise(session: Requests, value: Any, written: str, origin: Origin) -> Any
             localise(session, item, f"{written}[{index}]", part(index)) for index, item in enumerate(value)
         )
     if isinstance(value, dict):  # its keys may be as long as a message
-        return {
-            key: localise(session, item, f"{written}[{key[:_SHOWN]!r}]", part(key)) for key, item in value.items()
-        }
+        return {key: localise(session, item, f"{written}[{key[:_SHOWN]!r}]", part(key)) for key, item in value.items()}
     return value
 
 
@@ -321,7 +321,9 @@ def _hyper_parameters(found: Any) -> dict[str, Any]:
     """As `grader.tracing.hyper_parameters` makes them."""
     for value in found.values():
         numbers = value if isinstance(value, (list, tuple)) else [value]
-        if len(numbers) > _MOST_DIMENSIONS or not all(isinstance(each, (bool, int, float, str, NoneType)) for each in numbers):
+        if len(numbers) > _MOST_DIMENSIONS or not all(
+            isinstance(each, (bool, int, float, str, NoneType)) for each in numbers
+        ):
             raise ValueError("a hyper-parameter that no layer has")
     return {str(name): list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 

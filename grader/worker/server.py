@@ -146,7 +146,16 @@ class Server:
         """`tracing.trace`; an exception that stopped it comes back beside the steps before it."""
         steps, error = tracing.trace(target, x, outputs, inputs, seed)
         entries = [
-            [step.name, step.type, step.input_shape, step.output_shape, step.output, step.input, step.leaf, step.training]
+            [
+                step.name,
+                step.type,
+                step.input_shape,
+                step.output_shape,
+                step.output,
+                step.input,
+                step.leaf,
+                step.training,
+            ]
             for step in steps
         ]
         return {"entries": entries, "error": self.describe_error(error) if error else None}
