@@ -99,7 +99,7 @@ def _equal(one: Any, other: Any) -> bool:
 
 
 def align(ours: Sequence[Place], theirs: Sequence[Place]) -> list[Pair]:
-    """Pairs in order, a None where one side has nothing for the other's layer; as few and small differences as possible.
+    """Pairs in order, a None where one side has nothing for the other's layer; with as few differences as possible.
 
     >>> from torch import nn
     >>> from grader.tracing import layers
@@ -150,10 +150,10 @@ def _cheapest(a: Sequence[Place], b: Sequence[Place], costs: _Costs) -> list[Pai
 
 
 class _Costs:
-    """Of taking one layer for another: 0 for the same in the same place, more than two gaps for what is not the same.
+    """Of taking one layer for another: 0 for the same in its place, more than two gaps for what has nothing in common.
 
-    Names without their numbers (layer2.0.downsize.1 is layer2.downsize) are those that a handout fixes: where both models
-    have both, they do not stand for each other. The numbers may shift.
+    Names without their numbers (layer2.0.downsize.1 is layer2.downsize) are those that a handout fixes: where both
+    models have both, they do not stand for each other. The numbers may shift.
     """
 
     def __init__(self, ours: Sequence[Place], theirs: Sequence[Place]) -> None:

@@ -16,6 +16,7 @@ from grader.tracing import Layer, Step
 
 SHAPES = 6  # rows of the table of shapes
 Known = dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[int | None, int | None]]]
+_ITSELF = "all that it calls does what it should; what it makes of that is wrong."
 # What a kind of layer is called where it is a function; a name of the student's own does not count.
 _FUNCTIONS = (
     ("relu", "elu", "silu", "sigmoid", "tanh", "softmax", "clamp", "clip", "clamp_min", "maximum"),
@@ -159,7 +160,7 @@ def _culprit(one: Place, other: Place) -> Finding:
     shape = ""
     if other.step.output_shape is None:
         shape = ", and it cannot be run on what it is given"
-    elif other.step.output_shape != one.step.output_shape:
+    elif one.step.output_shape is not None and other.step.output_shape != one.step.output_shape:
         shape = f", which gives {_size(other.step.output_shape, one.step.output_shape)} is expected"
     if one.type != other.type:
         said = f"it is a {other.type}{shape}; a {one.type} is expected here."
@@ -260,9 +261,7 @@ def _between(
             inside = inside.rpartition(".")[0]
         said = f"all that it calls does what it should, until the run stops: {theirs.stopped[:200]}"
         return Finding(inside, theirs.type(inside), "forward", said)
-    found = _forward(
-        ours, theirs, last, following, "all that it calls does what it should; what it makes of that is wrong."
-    )
+    found = _forward(ours, theirs, last, following, _ITSELF)
     inside = f"{found.module}." if found.module else ""
     gaps = [pair for pair in passed if (pair[0] or pair[1]).name.startswith(inside)]  # type: ignore[union-attr]
     if gaps:
@@ -290,9 +289,8 @@ def _extra(ours: Run, theirs: Run, extra: list[Place]) -> Finding:
     if len({place.name for place in extra}) == len(extra) and all(again[place.name] > 1 for place in extra):
         common = _common([place.name for place in extra])
         name = common if sum(step.name == common for step in theirs.steps) > 1 else extra[0].name
-        return Finding(
-            name, theirs.type(name), "extra", f"{name} is called more often than it should.", extra[0].layer.lines
-        )
+        said = f"{name} is called more often than it should."
+        return Finding(name, theirs.type(name), "extra", said, extra[0].layer.lines)
     common = _common([place.name for place in extra]) if len(extra) > 1 else extra[0].name
     if not common or theirs.type(common) in PLAIN:
         said = f"there is nothing like {_listed(extra)} in this place."

@@ -9,7 +9,7 @@ from grader.edits.code import Code, Function
 
 
 def difference(ours: Code, theirs: Code, name: str, failed: bool) -> Finding | None:
-    """How the parameters of ``name`` differ, where that matters: another order; or, if the call ``failed``, what it lacks.
+    """How the parameters of ``name`` differ: another order; where the call ``failed``, also what they lack.
 
     >>> one, other = Code("def conv(inputs, outputs=1): pass"), Code("def conv(outputs, inputs): pass")
     >>> difference(one, other, "conv", False).said

@@ -65,7 +65,7 @@ def difference(ours: Run, theirs: Run, state: State, known: Known | None = None)
     frozen_ = frozen(pairs, state)
     if frozen_ is not None:
         return frozen_
-    kinds = {}
+    kinds: dict[str, tuple[Place, Place]] = {}
     for one, other in both:
         names = differing(one.layer, other.layer) if one.type == other.type else ["type"]
         for name in names:

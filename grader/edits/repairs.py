@@ -26,26 +26,26 @@ def set_value(code: Code, lines: tuple[int, ...], kind: str, name: str, actual: 
     if expected is None or not isinstance(expected, (bool, int, float, str, list)):
         return
     new = repr(tuple(expected) if isinstance(expected, list) else expected)
-    for line in dict.fromkeys(reversed(lines)):
-        here = [node for node in ast.walk(code.tree) if getattr(node, "lineno", 0) == line]
-        for certain in (True, False):
-            for node in here:
-                if not isinstance(node, ast.Constant) or type(node.value) is not type(actual) or node.value != actual:
-                    continue
-                if (code.roles.get(node) == name) is certain:
-                    what = f"{code.named(node, new)} instead of {code.named(node, repr(node.value))}"
-                    yield code.change("value", node, new, what)
+    near = [[node for node in ast.walk(code.tree) if getattr(node, "lineno", 0) == line] for line in reversed(lines)]
+    here = list(dict.fromkeys(node for each in near for node in each))
+    for certain in (True, False):
         for node in here:
-            if isinstance(node, ast.Call) and callee(node) == kind:
-                given = [argument for argument in (*node.args, *(each.value for each in node.keywords))]
-                known = [argument for argument in given if code.roles.get(argument) == name]
-                if not known:
-                    _, end = code.span(node)
-                    what = f"{kind} with {name}={new} in line {line}"
-                    yield Edit("value", line, what, end - 1, end, f", {name}={new})" if given else f"{name}={new})")
-                elif not isinstance(known[0], ast.Constant):
-                    what = f"{name}={new} instead of {name}={code.quoted(known[0])}"
-                    yield code.change("value", known[0], new, what)
+            if (code.roles.get(node) == name) is not certain or not isinstance(node, ast.Constant):
+                continue
+            if type(node.value) is type(actual) and node.value == actual:
+                what = f"{code.named(node, new)} instead of {code.named(node, repr(node.value))}"
+                yield code.change("value", node, new, what)
+    for call in here:
+        if not isinstance(call, ast.Call) or callee(call) != kind:
+            continue
+        given = [*call.args, *(each.value for each in call.keywords)]
+        known = [argument for argument in given if code.roles.get(argument) == name]
+        if not known:
+            _, end = code.span(call)
+            what = f"{kind} with {name}={new} in line {call.lineno}"
+            yield Edit("value", call.lineno, what, end - 1, end, f", {name}={new})" if given else f"{name}={new})")
+        elif not isinstance(known[0], ast.Constant):
+            yield code.change("value", known[0], new, f"{name}={new} instead of {name}={code.quoted(known[0])}")
 
 
 def _scalar(value: Any) -> Any:
@@ -76,15 +76,14 @@ def unwrapped(code: Code) -> Edits:
         if callee(call) == "super" or callee(call)[:1].isupper():
             continue
         inner: list[ast.expr] = []
-        if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, (ast.Call, ast.Name, ast.BinOp)):
-            if code.said(call.func.value) not in ("self", "torch", "F", "nn", "np"):
-                inner.append(call.func.value)
+        owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+        if isinstance(owner, (ast.Call, ast.Name, ast.BinOp)) and code.said(owner) not in _LIBRARIES:
+            inner.append(owner)
         if call.args and not isinstance(call.args[0], (ast.Constant, ast.Starred)):
             inner.append(call.args[0])
         for node in inner:
-            yield code.change(
-                "left out", call, f"({code.said(node)})", f"{code.quoted(node)} instead of {code.quoted(call)}"
-            )
+            what = f"{code.quoted(node)} instead of {code.quoted(call)}"
+            yield code.change("left out", call, f"({code.said(node)})", what)
 
 
 def one_sided(code: Code) -> Edits:
@@ -92,9 +91,8 @@ def one_sided(code: Code) -> Edits:
     for node in ast.walk(code.tree):
         if isinstance(node, ast.BinOp):
             for side in (node.left, node.right):
-                yield code.change(
-                    "one side", node, f"({code.said(side)})", f"{code.quoted(side)} instead of {code.quoted(node)}"
-                )
+                what = f"{code.quoted(side)} instead of {code.quoted(node)}"
+                yield code.change("one side", node, f"({code.said(side)})", what)
             new = f"{code.said(node.left)} + {code.said(node.right)}"
             if not isinstance(node.op, ast.Add):
                 yield code.change("sum", node, f"({new})", f"{short(new)} instead of {code.quoted(node)}")
@@ -122,6 +120,7 @@ def beginnings(code: Code) -> Edits:
                 yield Edit("super", first.lineno, what, start, start, new)
 
 
+_LIBRARIES = ("self", "torch", "F", "nn", "np")
 _BACKWARDS: tuple[Callable[[Code], Edits], ...] = (right_layers, unwrapped, one_sided, undecorated, beginnings)
 _SELDOM = (operators.arguments, operators.names, operators.forwards, operators.default_values)
 

@@ -148,9 +148,7 @@ class _Search:
                     owner = maker(evidence)
                     finding = Finding("", owner, "edit", "one change there is enough.", confident=False)
                 return replace(finding, mended=(edit.what, edit.line))
-        if (
-            finding is not None and finding.values and self._code is not None
-        ):  # of the lines that make it the one to blame
+        if finding is not None and finding.values and self._code is not None:  # of its lines the one to blame
             first = next(self._values(self._code, finding), None)
             return finding if first is None else replace(finding, lines=(first.line,))
         return finding
@@ -244,7 +242,7 @@ def _lines_of(code: Code, name: str, method: str = "") -> range:
     for node in code.tree.body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == name:
             inside = [each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == method]
-            found = (inside or [node])[0] if method else node
+            found: ast.FunctionDef | ast.ClassDef = inside[0] if inside else node
             first = min((each.lineno for each in found.decorator_list), default=found.lineno)
             return range(first, (found.end_lineno or found.lineno) + 1)
     return range(0)

@@ -89,7 +89,8 @@ def _input(kind: str, body: dict[str, Any]) -> torch.Tensor | None:
 
 def _is_module(reference: ModuleType, owner: Remote, path: str) -> bool:
     try:
-        return isinstance(_attribute(remake(owner, reference, {}), path), nn.Module)
+        found: bool = isinstance(_attribute(remake(owner, reference, {}), path), nn.Module)
+        return found
     except Exception:
         return False
 
@@ -172,7 +173,7 @@ class _Pair:
         self._known: Known = {}
 
     def _inputs(self, x: torch.Tensor | None) -> list[torch.Tensor]:
-        """``x`` if it says something, else noise of its shape; more and larger noise; or noise that the reference takes."""
+        """``x``, or noise of its shape where it says nothing; more, larger noise; or noise that the reference takes."""
         generator = torch.Generator().manual_seed(SEED)
         if x is not None and not x.is_floating_point():
             return [x]

@@ -53,11 +53,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Of a check that was run: itself and what it was given; where it failed, what it asked last of the student's code."""
+    """Of a check that was run: itself, what it was given; where it failed, what it last asked of the student's code."""
 
     function: Callable[..., Any]
     arguments: dict[str, Any]
     asked: list[tuple[str, dict[str, Any]]]
+    error: BaseException | None = None
 
 
 class JudgePlugin:
@@ -171,6 +172,7 @@ class JudgePlugin:
         try:
             function(**arguments)
             outcome.status, outcome.message = "passed", self.surroundings.note
+            outcome.evidence = Evidence(original, arguments, [])
         except (KeyboardInterrupt, pytest.exit.Exception):
             raise
         except (AssignmentError, DataError) as error:
@@ -178,7 +180,7 @@ class JudgePlugin:
             pytest.exit(str(error))
         except BaseException as error:
             self._record(outcome, error)
-        outcome.evidence = Evidence(original, arguments, [] if outcome.status == "passed" else list(self.session.asked))
+            outcome.evidence = Evidence(original, arguments, list(self.session.asked), error)
         outcome.facts = self.surroundings.facts
         outcome.printed = self.session.end()
 

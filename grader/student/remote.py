@@ -72,7 +72,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Origin:
-    """How an object in the worker came about: ``path`` of ``target`` (None: the module), called unless ``args`` is None.
+    """How an object in the worker came about: ``path`` of ``target`` (None: the module), called where it has ``args``.
 
     ``items`` lead from the answer to the object, where that is a list, a tuple or a dictionary.
     """
