@@ -17,8 +17,7 @@ from grader import datasets, submission
 from grader.assignment import Assignment
 from grader.audit.bank import catchers
 from grader.cli import assignments
-from grader.diagnosis.finding import Finding, tell
-from grader.exports.told import told
+from grader.diagnosis.finding import Finding
 from grader.judge.context import Context
 from grader.judge.diagnose import diagnose
 from grader.judge.examine import Made, Subject, examine
@@ -26,7 +25,7 @@ from grader.judge.grade import grade
 from grader.judge.plugin import run_checks
 from grader.judge.session import Session
 from grader.judge.workers import Workers
-from grader.result import Result, TestResult
+from grader.result import TestResult
 from grader.student import Student
 from tests.bank import ROOT, submissions
 

@@ -31,6 +31,7 @@ from grader.student.outcomes import MissingName, WorkerLost
 
 SECONDS = 10.0  # for one request, and to look into both models for one check; it takes some tenths of one
 SEARCH = 2.0  # seconds for all edits of a submission that are tried; one that has begun is finished
+SLOW = 5.0  # seconds: for a check that takes as long nothing is tried
 KEEP = 0.5  # seconds, as they took before, of checks that passed and must still pass under an edit
 TRIED = 24  # of them for one check
 MOST_NUMBER = 1_000  # in a layer's name
@@ -56,7 +57,8 @@ def diagnose(plugin: JudgePlugin, context: Context, workers: Workers) -> dict[st
         for outcome in failed:
             assert outcome.evidence is not None
             finding = looking.at(outcome.evidence)
-            finding = search.mend(outcome.evidence, finding)
+            if outcome.seconds < SLOW and isinstance(outcome.evidence.error, (CheckFailed, StudentError)):
+                finding = search.mend(outcome.evidence, finding)
             if finding is not None and _known_names(finding, context.source.decode(errors="replace")):
                 found[outcome.spec.name] = finding
                 outcome.diagnosis = tell(finding, bluntness)
@@ -172,9 +174,10 @@ class _Search:
         elif finding is not None and finding.lines:
             yield from repairs(code, tuple(reversed(finding.lines)))
         else:
-            yield from repairs(
-                code, _lines_of(code, finding.type if finding else "") or _lines_of(code, maker(evidence))
-            )
+            if isinstance(evidence.error, StudentError):
+                yield from repairs(code, tuple(frame.line for frame in reversed(evidence.error.frames)))
+            named = _lines_of(code, finding.type) if finding is not None else None
+            yield from repairs(code, named or _lines_of(code, maker(evidence)))
 
     def _keeps(self, edit: Edit) -> bool:
         """Whether what passed before passes still: the quick checks, at least one."""

@@ -78,7 +78,7 @@ def _training(asked: Asked, owner: Remote) -> bool:
     """The mode that was set last."""
     for _, body in reversed(asked):
         if body.get("target") is owner and body.get("path") in ("train", "eval"):
-            return body["path"] == "train" and body["args"] != (False,)
+            return bool(body["path"] == "train" and body["args"] != (False,))
     return False
 
 
