@@ -21,7 +21,7 @@ _ITSELF = "all that it calls does what it should; what it makes of that is wrong
 _FUNCTIONS = (
     ("relu", "elu", "silu", "sigmoid", "tanh", "softmax", "clamp", "clip", "clamp_min", "maximum"),
     ("pool",),
-    ("norm",),
+    ("batch_norm", "layer_norm", "instance_norm", "group_norm"),
     ("dropout",),
     ("conv",),
 )
@@ -238,13 +238,13 @@ def _between(
         if len(missing) == 1 and later:
             said = f"{later[0].name} ({later[0].type}) comes too late; it is expected after {here or 'the input'}."
             return Finding(later[0].name, later[0].type, "order", said, later[0].layer.lines)
-        return _missing(ours, theirs, missing, here)
+        return lacking(ours, theirs, missing, here)
     if extra and not missing:
         later = [one for one, two in rest[:4] if two is None and one is not None and one.type == extra[0].type]
         if len(extra) == 1 and later:
             said = f"{extra[0].name} ({extra[0].type}) comes too early."
             return Finding(extra[0].name, extra[0].type, "order", said, extra[0].layer.lines)
-        return _extra(ours, theirs, extra)
+        return surplus(ours, theirs, extra)
     if missing and extra:
         kinds = [Counter(place.type for place in each) for each in (missing, extra)]
         if kinds[0] == kinds[1]:
@@ -257,7 +257,7 @@ def _between(
         return Finding(extra[0].name, extra[0].type, "type", said, extra[0].layer.lines, confident=False)
     if failing is not None:
         inside = failing.name
-        while inside and theirs.type(inside) in PLAIN:
+        while inside and (theirs.type(inside) in PLAIN or not _given(ours, theirs, inside)):
             inside = inside.rpartition(".")[0]
         said = f"all that it calls does what it should, until the run stops: {theirs.stopped[:200]}"
         return Finding(inside, theirs.type(inside), "forward", said)
@@ -269,7 +269,14 @@ def _between(
     return found
 
 
-def _missing(ours: Run, theirs: Run, missing: list[Place], here: str) -> Finding:
+def _given(ours: Run, theirs: Run, name: str) -> bool:
+    """Whether module ``name`` is given what it is given in the reference, where that has it."""
+    mine, wanted = theirs.step(name), ours.step(name)
+    return mine is None or wanted is None or agree(mine.input, wanted.input)
+
+
+def lacking(ours: Run, theirs: Run, missing: Sequence[Place], here: str) -> Finding:
+    """What should be there after the student's layer ``here``, and is not."""
     common = _common([place.name for place in missing]) if len(missing) > 1 else missing[0].name
     whole = ours.type(common) if common and len(missing) > 1 and ours.type(common) not in PLAIN else ""
     names = {layer.name for layer in theirs.layers}
@@ -284,7 +291,8 @@ def _missing(ours: Run, theirs: Run, missing: list[Place], here: str) -> Finding
     return Finding(inside, theirs.type(inside), "missing", said, lines, confident=not functional)
 
 
-def _extra(ours: Run, theirs: Run, extra: list[Place]) -> Finding:
+def surplus(ours: Run, theirs: Run, extra: Sequence[Place]) -> Finding:
+    """What is there, and should not be."""
     again = Counter(step.name for step in theirs.steps if step.leaf)
     if len({place.name for place in extra}) == len(extra) and all(again[place.name] > 1 for place in extra):
         common = _common([place.name for place in extra])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from grader.diagnosis.align import Pair, Place, differing
-from grader.diagnosis.compare import Known, Run, hyper_parameter, pairs_of
+from grader.diagnosis.compare import Known, Run, hyper_parameter, lacking, pairs_of, surplus
 from grader.diagnosis.finding import Finding
 from grader.tracing import Layer
 
@@ -53,14 +53,14 @@ def difference(ours: Run, theirs: Run, state: State, known: Known | None = None)
     if set(state.ours) != set(state.theirs):
         gaps = [(one, other) for one, other in pairs if one is None or other is None]
         if gaps:
-            return _swapped(gaps) or _surplus(ours, theirs, gaps[0])
+            return _swapped(gaps) or _gap(ours, theirs, pairs)
         renamed = next(((one, other) for one, other in both if one.name != other.name and _weighted(one)), None)
         if renamed is not None:
             return _named(*renamed)
-        surplus = [key for key in state.theirs if key not in state.ours]
-        if surplus:
-            owner = surplus[0].rpartition(".")[0]
-            said = f"it has {surplus[0]}, which is not asked for."
+        more = [key for key in state.theirs if key not in state.ours]
+        if more:
+            owner = more[0].rpartition(".")[0]
+            said = f"it has {more[0]}, which is not asked for."
             return Finding(owner, theirs.type(owner), "extra", said)
     frozen_ = frozen(pairs, state)
     if frozen_ is not None:
@@ -96,6 +96,23 @@ def _named(one: Place, other: Place) -> Finding:
     return Finding(theirs, other.type if theirs == other.name else "", "name", said, other.layer.lines)
 
 
+def _gap(ours: Run, theirs: Run, pairs: Sequence[Pair]) -> Finding:
+    """The first layers that only one of the models has."""
+    here = ""
+    missing: list[Place] = []
+    extra: list[Place] = []
+    for one, other in pairs:
+        if one is not None and other is not None:
+            if missing or extra:
+                break
+            here = other.name
+        elif one is not None and not extra:
+            missing.append(one)
+        elif other is not None and not missing:
+            extra.append(other)
+    return lacking(ours, theirs, missing, here) if missing else surplus(ours, theirs, extra)
+
+
 def _swapped(gaps: Sequence[Pair]) -> Finding | None:
     """Where the first gap is closed by what stands in another one."""
     one, other = gaps[0]
@@ -109,20 +126,6 @@ def _swapped(gaps: Sequence[Pair]) -> Finding | None:
         said = f"{found.name} ({found.type}) is there, but not in its place."
         return Finding(found.name, found.type, "order", said, found.layer.lines)
     return None
-
-
-def _surplus(ours: Run, theirs: Run, gap: Pair) -> Finding:
-    one, other = gap
-    if other is not None:
-        said = f"there is one {other.type} too many, so that the names of the layers after it do not fit."
-        return Finding(other.name, other.type, "extra", said, other.layer.lines)
-    assert one is not None
-    names = {layer.name for layer in theirs.layers}
-    inside = one.name.rpartition(".")[0]
-    while inside and inside not in names:
-        inside = inside.rpartition(".")[0]
-    said = f"{one.name} ({one.type}) is not there, or not registered."
-    return Finding(inside, theirs.type(inside), "missing", said)
 
 
 def frozen(pairs: Sequence[Pair], state: State) -> Finding | None:

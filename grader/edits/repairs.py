@@ -52,6 +52,17 @@ def _scalar(value: Any) -> Any:
     return value[0] if isinstance(value, list) and value and all(item == value[0] for item in value) else value
 
 
+def small_numbers(code: Code) -> Edits:
+    """Any small number for one that decides the size of an image."""
+    for node, role in code.roles.items():
+        value = getattr(node, "value", None)
+        if role in ("padding", "stride", "kernel_size", "dilation") and type(value) is int:
+            for other in range(8):
+                if other != value:
+                    old, new = code.named(node, str(value)), code.named(node, str(other))
+                    yield code.change("number", node, str(other), f"{new} instead of {old}")
+
+
 def right_layers(code: Code) -> Edits:
     """The layer that another one is mistaken for; a function likewise."""
     for call in code.calls():
@@ -121,7 +132,14 @@ def beginnings(code: Code) -> Edits:
 
 
 _LIBRARIES = ("self", "torch", "F", "nn", "np")
-_BACKWARDS: tuple[Callable[[Code], Edits], ...] = (right_layers, unwrapped, one_sided, undecorated, beginnings)
+_BACKWARDS: tuple[Callable[[Code], Edits], ...] = (
+    beginnings,
+    undecorated,
+    right_layers,
+    unwrapped,
+    one_sided,
+    small_numbers,
+)
 _SELDOM = (operators.arguments, operators.names, operators.forwards, operators.default_values)
 
 
