@@ -47,6 +47,10 @@ class Run:
         """What module ``name`` did when it was last run."""
         return next((step for step in reversed(self.steps) if step.name == name), None)
 
+    def children(self, name: str) -> list[str]:
+        """The classes of the modules directly in module ``name``."""
+        return [layer.type for layer in self.layers if layer.name and layer.name.rpartition(".")[0] == name]
+
     def type(self, name: str) -> str:
         """The class of module ``name``."""
         return next((layer.type for layer in self.layers if layer.name == name), "")
@@ -269,6 +273,16 @@ def _between(
     return found
 
 
+def _around(name: str) -> list[str]:
+    """The modules around ``name``, the innermost first.
+
+    >>> _around("layer2.1.downsize")
+    ['layer2.1', 'layer2']
+    """
+    parts = name.split(".")
+    return [".".join(parts[:end]) for end in range(len(parts) - 1, 0, -1)]
+
+
 def _given(ours: Run, theirs: Run, name: str) -> bool:
     """Whether module ``name`` is given what it is given in the reference, where that has it."""
     mine, wanted = theirs.step(name), ours.step(name)
@@ -277,6 +291,11 @@ def _given(ours: Run, theirs: Run, name: str) -> bool:
 
 def lacking(ours: Run, theirs: Run, missing: Sequence[Place], here: str) -> Finding:
     """What should be there after the student's layer ``here``, and is not."""
+    for parent in _around(missing[0].name):
+        wanted, found = ours.children(parent), theirs.children(parent)
+        if len(found) < len(wanted) and len({*wanted, *found}) == 1:
+            said = f"it has {len(found)} {wanted[0]}s one after the other; {len(wanted)} are expected."
+            return Finding(parent, theirs.type(parent), "missing", said)
     common = _common([place.name for place in missing]) if len(missing) > 1 else missing[0].name
     whole = ours.type(common) if common and len(missing) > 1 and ours.type(common) not in PLAIN else ""
     names = {layer.name for layer in theirs.layers}
