@@ -277,10 +277,10 @@ def _around(name: str) -> list[str]:
     """The modules around ``name``, the innermost first.
 
     >>> _around("layer2.1.downsize")
-    ['layer2.1', 'layer2']
+    ['layer2.1', 'layer2', '']
     """
     parts = name.split(".")
-    return [".".join(parts[:end]) for end in range(len(parts) - 1, 0, -1)]
+    return [".".join(parts[:end]) for end in range(len(parts) - 1, -1, -1)]
 
 
 def _given(ours: Run, theirs: Run, name: str) -> bool:
@@ -293,7 +293,7 @@ def lacking(ours: Run, theirs: Run, missing: Sequence[Place], here: str) -> Find
     """What should be there after the student's layer ``here``, and is not."""
     for parent in _around(missing[0].name):
         wanted, found = ours.children(parent), theirs.children(parent)
-        if len(found) < len(wanted) and len({*wanted, *found}) == 1:
+        if 0 < len(found) < len(wanted) and len({*wanted, *found}) == 1:
             said = f"it has {len(found)} {wanted[0]}s one after the other; {len(wanted)} are expected."
             return Finding(parent, theirs.type(parent), "missing", said)
     common = _common([place.name for place in missing]) if len(missing) > 1 else missing[0].name
