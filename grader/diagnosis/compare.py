@@ -299,7 +299,7 @@ def lacking(ours: Run, theirs: Run, missing: Sequence[Place], here: str) -> Find
     common = _common([place.name for place in missing]) if len(missing) > 1 else missing[0].name
     whole = ours.type(common) if common and len(missing) > 1 and ours.type(common) not in PLAIN else ""
     names = {layer.name for layer in theirs.layers}
-    inside = common.rpartition(".")[0] if common else ""
+    inside = common if len(missing) > 1 and not whole else common.rpartition(".")[0]
     while inside and inside not in names:
         inside = inside.rpartition(".")[0]
     what = f"a {whole}" if whole else _listed(missing)
