@@ -60,6 +60,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     """assignment.toml. ``files[0]`` is the module that the checks see as ``student``.
 
     ``withheld`` names what a submission cannot use even when it runs: classes and functions, dotted.
+    ``diagnosis``: how much a student is told of where a mistake is likely to be: "none", "area" (which module), "line"
+    (also which hyper-parameter and which line), "full" (also what is there and what should be).
     """
 
     title: Annotated[str, Meta(min_length=1)]
@@ -67,6 +69,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     points: Positive
     limits: Limits = msgspec.field(default_factory=Limits)
     checkpoint: Checkpoint | None = None
+    diagnosis: Literal["none", "area", "line", "full"] = "area"
     withheld: list[Annotated[str, Meta(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]] = []
     pictures: Pictures | None = None
 

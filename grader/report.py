@@ -191,7 +191,14 @@ def frames_left_out(count: int) -> str:
     return f"... ({_many(count, 'call')} before that)"
 
 
-_FIELDS = {"expected": "Expected:", "actual": "Actual:", "where": "Where:", "printed": "Printed:", "hint": "Try:"}
+_FIELDS = {
+    "expected": "Expected:",
+    "actual": "Actual:",
+    "where": "Where:",
+    "printed": "Printed:",
+    "diagnosis": "Likely:",
+    "hint": "Try:",
+}
 _FIELD = max(map(len, _FIELDS.values())) + 1
 
 
@@ -386,6 +393,8 @@ def _what_happened(page: _Page, test: TestResult) -> None:
     if detail.status != "not_attempted":  # else the message has the line
         _frames(page, detail.frames)
     _printed(page, detail.printed)
+    if detail.diagnosis:
+        page.field("diagnosis", _shortened(detail.diagnosis))
     if detail.hint:
         page.field("hint", detail.hint, "cyan")
 

@@ -19,6 +19,7 @@ class CheckDetail(msgspec.Struct, forbid_unknown_fields=True):
         check: the check's name, as in ``requires``.
         message: what happened, one or more sentences; "" for a passed check without remarks.
         hint: what to try; "" where there is nothing to do.
+        diagnosis: where the mistake is likely to be, as bluntly as the assignment wants it told; "" where nobody knows.
         frames: the student's own lines of the traceback, outermost first.
         waits_for: of a blocked check: the checks that must pass first.
         accuracy, images, dataset, exact: of an accuracy check: the share of right images, how many were used, of which
@@ -29,6 +30,7 @@ class CheckDetail(msgspec.Struct, forbid_unknown_fields=True):
     status: Status
     message: str = ""
     hint: str = ""
+    diagnosis: str = ""
     expected: str = ""
     actual: str = ""
     frames: list[str] = []

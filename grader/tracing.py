@@ -5,32 +5,47 @@ Used on the student's model in the worker and on the reference in the judge.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 
+MOST_LINES = 20  # kept of what made one module, the innermost
+_LINES = "_grader_lines"
+_ABSENT = object()
+
 
 @dataclass(frozen=True)
 class Layer:
-    """One module of a model: dotted name ("" for the model itself), class name, hyper-parameters."""
+    """One module of a model: dotted name ("" for the model itself), class name, hyper-parameters.
+
+    ``lines`` of the file it was made by, outermost first, where `note_lines` was called before it was made.
+    """
 
     name: str
     type: str
     hyper_parameters: dict[str, Any]
+    lines: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one module did in a forward run: shapes in and out (None: no tensor); the output where it was asked for."""
+    """What one module did in a forward run: shapes in and out (None: no tensor); the tensors where they were asked for.
+
+    ``leaf``: it has no modules inside; ``training``: its mode during the run.
+    """
 
     name: str
     type: str
     input_shape: tuple[int, ...] | None
     output_shape: tuple[int, ...] | None
     output: torch.Tensor | None
+    input: torch.Tensor | None = None
+    leaf: bool = True
+    training: bool = False
 
 
 def layers(model: nn.Module) -> list[Layer]:
@@ -39,15 +54,36 @@ def layers(model: nn.Module) -> list[Layer]:
     >>> layers(nn.Sequential(nn.Linear(2, 3)))[1].hyper_parameters
     {'in_features': 2, 'out_features': 3, 'bias': True}
     """
-    return [Layer(name, type(module).__name__, hyper_parameters(module)) for name, module in model.named_modules()]
+    return [
+        Layer(name, type(module).__name__, hyper_parameters(module), module.__dict__.get(_LINES, ()))
+        for name, module in model.named_modules()
+    ]
+
+
+def note_lines(file: str) -> None:
+    """From now on modules remember which lines of ``file`` made them (`Layer.lines`); for a process of its own."""
+    plain = nn.Module.__init__
+
+    def noting(self: nn.Module, *args: Any, **kwargs: Any) -> None:
+        plain(self, *args, **kwargs)
+        lines: list[int] = []
+        frame = sys._getframe(1)
+        while frame is not None and len(lines) < MOST_LINES:
+            own = frame.f_code.co_name == "__init__" and frame.f_locals.get("self") is self  # its class, not its maker
+            if frame.f_code.co_filename == file and not own:
+                lines.append(frame.f_lineno)
+            frame = frame.f_back  # type: ignore[assignment]
+        self.__dict__[_LINES] = tuple(reversed(lines))
+
+    nn.Module.__init__ = noting  # type: ignore[method-assign]
 
 
 def hyper_parameters(module: nn.Module) -> dict[str, Any]:
     """What a torch layer was made with, by its own list of constants; {} for containers and own classes."""
     found: dict[str, Any] = {}
     for name in (*getattr(type(module), "__constants__", ()), "p", "inplace"):
-        value = getattr(module, name, None)
-        if type(value) in (bool, int, float, str):
+        value = getattr(module, name, _ABSENT)
+        if value is None or type(value) in (bool, int, float, str):
             found[name] = value
         elif isinstance(value, tuple) and all(type(item) is int for item in value):
             found[name] = list(value)
@@ -72,32 +108,55 @@ def run(function: Any, *args: Any, **kwargs: Any) -> Any:
     return x
 
 
-def trace(model: nn.Module, x: torch.Tensor, outputs: bool = False) -> tuple[list[Step], Exception | None]:
+def trace(
+    model: nn.Module, x: torch.Tensor, outputs: bool = False, inputs: bool = False, seed: int | None = None
+) -> tuple[list[Step], Exception | None]:
     """Run ``model(x)`` without gradients and list what its modules did, in the order in which they finished.
 
+    Args:
+        outputs, inputs: keep these tensors, too.
+        seed: of torch, set before the run.
+
     Returns:
-        The steps, and the exception that stopped the run (the steps are those before it).
+        The steps, and the exception that stopped the run (the steps are those before it; with ``inputs`` the last ones
+        are those of the modules that it stopped, innermost first, with an input and no output).
 
     >>> [step.output_shape for step in trace(nn.Sequential(nn.Linear(2, 3)), torch.zeros(5, 2))[0]]
     [(5, 3), (5, 3)]
     """
     steps: list[Step] = []
+    entered: list[Step] = []  # modules under way, outermost first
 
-    def record(name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
-        def hook(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-            given = tuple(inputs[0].shape) if inputs and isinstance(inputs[0], torch.Tensor) else None
-            shape = tuple(output.shape) if isinstance(output, torch.Tensor) else None
-            kept = output.detach().clone() if outputs and shape is not None else None
-            steps.append(Step(name, type(module).__name__, given, shape, kept))
+    def begin(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+        def hook(module: nn.Module, given: tuple[Any, ...]) -> None:
+            x = given[0] if given and isinstance(given[0], torch.Tensor) else None
+            kept = x.detach().clone() if inputs and x is not None else None
+            leaf = next(module.children(), None) is None
+            shape = None if x is None else tuple(x.shape)
+            entered.append(Step(name, type(module).__name__, shape, None, None, kept, leaf, module.training))
 
         return hook
 
-    hooks = [module.register_forward_hook(record(name)) for name, module in model.named_modules()]
+    def finish(name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
+        def hook(module: nn.Module, given: tuple[Any, ...], output: Any) -> None:
+            while (step := entered.pop()).name != name:
+                pass  # one that raised, and the code around it went on
+            shape = tuple(output.shape) if isinstance(output, torch.Tensor) else None
+            kept = output.detach().clone() if outputs and shape is not None else None
+            steps.append(replace(step, output_shape=shape, output=kept))
+
+        return hook
+
+    hooks = []
+    for name, module in model.named_modules():
+        hooks += [module.register_forward_pre_hook(begin(name)), module.register_forward_hook(finish(name))]
+    if seed is not None:
+        torch.manual_seed(seed)
     try:
         with torch.no_grad():
             run(model, x)
     except Exception as error:
-        return steps, error
+        return steps + (entered[::-1] if inputs else []), error
     finally:
         for hook in hooks:
             hook.remove()

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from grader.audit.operators import dumped, edits
 from grader.audit.rewrites import REWRITES, rewritten
 from grader.audit.run import mutants
+from grader.edits.operators import dumped, edits
 
 ROOT = Path(__file__).resolve().parent.parent
 VGG = (ROOT / "solutions" / "vgg16" / "vgg16.py").read_text(encoding="utf-8")

@@ -12,8 +12,8 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from grader.audit.code import SIGNATURES, Code, Function, callee, parameters
-from grader.audit.operators import dumped
+from grader.edits.code import SIGNATURES, Code, Function, callee, parameters
+from grader.edits.operators import dumped
 
 Rewrite = Callable[[ast.Module], bool]
 

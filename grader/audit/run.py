@@ -14,10 +14,10 @@ import msgspec
 
 from grader.assignment import Assignment, AssignmentError
 from grader.audit import bank
-from grader.audit.operators import dumped, edits
 from grader.audit.rewrites import rewritten
 from grader.audit.warm import Warm
 from grader.class_run.executors import local
+from grader.edits.operators import dumped, edits
 from grader.result import Status, TestResult
 from grader.submission import Submission
 

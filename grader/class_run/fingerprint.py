@@ -14,6 +14,8 @@ from grader.assignment import Assignment
 # Parts of this package whose change may change a verdict. Reports and the command line do not.
 _VERDICTS = (
     "checks",
+    "diagnosis",
+    "edits",
     "judge",
     "student",
     "worker",

@@ -130,6 +130,7 @@ def grade_task(encoded_conditions: bytes, encoded_task: bytes) -> bytes:
                 seed=task.seed,
                 threads=conditions.threads,
                 known=task.known,
+                diagnosis=True,
                 on_broken=lambda name, said: log.append(f"{task.path}: {name}\n{said}"),
             )
         except (AssignmentError, DataError, SandboxError, WorkerStartError):

@@ -155,7 +155,13 @@ def _grade(
                     from grader.judge.grade import grade
 
                     result = grade(
-                        chosen, handed_in, workers, announce=progress.announce, progress=progress.step, **options
+                        chosen,
+                        handed_in,
+                        workers,
+                        diagnosis=True,
+                        announce=progress.announce,
+                        progress=progress.step,
+                        **options,
                     )
             except WorkerStartError:
                 raise  # the next one would fare no better

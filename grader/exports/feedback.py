@@ -71,6 +71,7 @@ def _check(place: int, test: TestResult) -> list[str]:
     parts += _block("Actual", excerpt(detail.actual, _VALUE))
     parts += _block("Where", _frames(detail.frames))
     parts += _block("Printed", excerpt(detail.printed, _PRINTED, end=True))
+    parts += _block("Likely", _wrapped(excerpt(detail.diagnosis, _MESSAGE)))
     parts += _block("Try", _wrapped(excerpt(detail.hint, _MESSAGE)))
     return parts
 

@@ -70,7 +70,7 @@ def _case(student: str, test: TestResult) -> ElementTree.Element:
     detail = test.extra_data
     case = ElementTree.Element("testcase", classname=student, name=one_line(test.name))
     if detail.status != "passed":
-        sides = {"Expected": detail.expected, "Actual": detail.actual, "Try": detail.hint}
+        sides = {"Expected": detail.expected, "Actual": detail.actual, "Likely": detail.diagnosis, "Try": detail.hint}
         told = [f"{name}: {side}" for name, side in sides.items() if side]
         _outcome(case, KINDS[detail.status], detail.status, detail.message, told, detail.frames)
     _printed(case, detail.printed)

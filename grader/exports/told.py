@@ -23,8 +23,9 @@ def told(detail: CheckDetail) -> CheckDetail:
     Of a hidden check stay the status, the hint (its author wrote it for students, without knowing any values of the
     run), the student's own frames, and the message of everything but "failed" and "passed": it comes from the student's
     code or from the judge, which says what was called and what became of the call. "failed" gets a general sentence,
-    since the check's own one may hold any number. What was printed stays out as well: a submission could print
-    whatever it is given.
+    since the check's own one may hold any number. The diagnosis stays as well: the judge has made it as blunt as the
+    assignment wants it, and below "full" without any number of the solution's. What was printed stays out: a
+    submission could print whatever it is given.
 
     As a second line of defence, a message or a hint with the expected value in it is withheld, whatever the status.
 

@@ -15,6 +15,7 @@ from grader import __version__, datasets
 from grader.assignment import Assignment
 from grader.datasets import Dataset
 from grader.judge.context import Context, forget
+from grader.judge.diagnose import diagnose
 from grader.judge.plugin import BrokenCheck, JudgePlugin, Outcome, run_checks
 from grader.judge.session import Session
 from grader.judge.workers import Workers
@@ -48,6 +49,7 @@ def grade(
     fail_fast: bool = False,
     threads: int | None = None,
     known: Iterable[TestResult] = (),
+    diagnosis: bool = False,
     on_broken: Callable[[str, str], None] | None = None,
     announce: Callable[[str, int, int], None] = lambda title, done, total: None,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
@@ -63,6 +65,7 @@ def grade(
         fail_fast: run no further check after one that did not pass; enough to know whether it gets full points.
         threads: for what takes much computing; by default one for each core.
         known: what became of checks that need not be run again.
+        diagnosis: say of checks that fail where the mistake is likely to be, as bluntly as the assignment wants.
         on_broken: told (check, traceback) of a check that breaks by itself, which is then an error of that check and
             named in the result. Without it, it raises.
         announce: told (title, checks done, checks in all) before each check.
@@ -104,6 +107,8 @@ def grade(
                 plugin = run_checks(session, context, announce, fail_fast, known, on_broken)
             if workers.sandbox is None or not session.disturbed:
                 break
+        if diagnosis:
+            diagnose(plugin, context, workers)
     finally:
         torch.set_num_threads(threads_before)
     seconds = time.monotonic() - started
@@ -181,14 +186,16 @@ def _test(outcome: Outcome) -> TestResult:
         printed=outcome.printed[-MAX_TEXT:],
         seconds=round(outcome.seconds, 3),
         hidden=outcome.hidden,
+        diagnosis=outcome.diagnosis[:MAX_TEXT],
         **outcome.facts,
     )
+    likely = f"Likely: {detail.diagnosis}" if detail.diagnosis else ""
     return TestResult(
         name=spec.title,
         score=spec.points if passed else 0,
         max_score=spec.points,
         status="passed" if passed else "failed",
-        output="\n".join(line for line in (detail.message, detail.hint) if line),
+        output="\n".join(line for line in (detail.message, likely, detail.hint) if line),
         extra_data=detail,
         visibility="after_published" if outcome.hidden else "visible",
     )

@@ -47,6 +47,18 @@ class Outcome:
     facts: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     known: TestResult | None = None
+    evidence: Evidence | None = None
+    diagnosis: str = ""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Of a check that was run: itself, what it was given; where it failed, what it last asked of the student's code."""
+
+    function: Callable[..., Any]
+    arguments: dict[str, Any]
+    asked: list[tuple[str, dict[str, Any]]]
+    error: BaseException | None = None
 
 
 class JudgePlugin:
@@ -154,11 +166,13 @@ class JudgePlugin:
             self.stopped = error
             pytest.exit(str(error))
         self.surroundings.note, self.surroundings.facts = "", {}
+        original = function
         if hasattr(function, "hypothesis"):
             function = hypothesis.seed(self.surroundings.seed)(function)
         try:
             function(**arguments)
             outcome.status, outcome.message = "passed", self.surroundings.note
+            outcome.evidence = Evidence(original, arguments, [])
         except (KeyboardInterrupt, pytest.exit.Exception):
             raise
         except (AssignmentError, DataError) as error:
@@ -166,6 +180,7 @@ class JudgePlugin:
             pytest.exit(str(error))
         except BaseException as error:
             self._record(outcome, error)
+            outcome.evidence = Evidence(original, arguments, list(self.session.asked), error)
         outcome.facts = self.surroundings.facts
         outcome.printed = self.session.end()
 

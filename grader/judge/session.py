@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from grader.worker.confine import PROCESSES
 
 Answer = TypeVar("Answer")
 STARTUP_SECONDS = 300.0  # for a worker to import torch, which the submission's own limits do not count
+ASKED = 40  # requests of a check that are remembered, the last
 PATIENCE = 1.0  # seconds that a worker which has hung up may take to end
 # What taking apart an answer of the wrong form raises.
 _NONSENSE = (ProtocolError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
@@ -24,6 +26,8 @@ _NONSENSE = (ProtocolError, ValueError, TypeError, KeyError, IndexError, Attribu
 
 class Session:
     """Imports the submission's ``files`` in a worker and sends requests to it.
+
+    With ``watch`` its modules say by which lines of the first file they were made (`grader.tracing.note_lines`).
 
     After a worker is lost every request raises the same `WorkerLost` until `begin` is called for the next check, which
     gets a fresh worker.
@@ -37,13 +41,15 @@ class Session:
         threads: int = 1,
         import_seconds: float = 60,
         withheld: Sequence[str] = (),
+        watch: bool = False,
     ) -> None:
-        self.workers, self.files, self.withheld = workers, files, list(withheld)
+        self.workers, self.files, self.withheld, self.watch = workers, files, list(withheld), watch
         self.file = next(iter(files))
         self.threads, self.import_seconds = threads, import_seconds
         self.printed = ""
         self.disturbed = False  # a worker was killed, by none of ours
         self.kept: dict[str, Any] = {}  # objects in the worker that outlive a check, by name; gone with the worker
+        self.asked: deque[tuple[str, dict[str, Any]]] = deque(maxlen=ASKED)  # by this check: requests, and of what
         self._worker: Worker | None = None
         self._lost: WorkerLost | None = None
         self._number = 0
@@ -57,6 +63,7 @@ class Session:
             StudentError, WorkerLost: the submission cannot be imported.
         """
         self._lost = None
+        self.asked.clear()
         if self._worker is not None and not self._worker.alive:
             self.close()  # a thread it left behind has ended it since: no fault of the check that begins
         if self._worker is None:
@@ -73,6 +80,11 @@ class Session:
                 return
         self._printed_before = self._worker.printed_total
         self._deadline(seconds)
+
+    def extend(self, seconds: float) -> None:
+        """Give what goes on ``seconds`` from now; nothing is released."""
+        if self._worker is not None:
+            self._deadline(seconds)
 
     def end(self) -> str:
         """End a check; returns what the student's code printed during it."""
@@ -105,6 +117,8 @@ class Session:
         worker = self._worker
         assert worker is not None, "begin() first"
         self._number += 1
+        if kind != "call" or body["path"] != "load_state_dict":  # whose weights need not be kept
+            self.asked.append((kind, body))
         try:
             protocol.send(worker.writer, self._number, kind, body, _only_handles)
             most = worker.memory_limit_mb << 20  # nobody honest sends more than he may hold
@@ -123,6 +137,8 @@ class Session:
         self._deadline(STARTUP_SECONDS)
         self.request("configure", "Starting up", threads=self.threads)  # without fork, it imports torch first
         self._deadline(self.import_seconds)
+        if self.watch:
+            self.request("watch", "Starting up", file=self.file)
         try:
             self.request(
                 "import",

@@ -74,6 +74,7 @@ def _check(test: TestResult) -> str:
         parts.append(_lines("Actual", excerpt(detail.actual, 10)))
         parts.append(_lines("Where", [one_line(frame) for frame in detail.frames[-5:]]))
         parts.append(_lines("Printed", excerpt(detail.printed, 10, end=True)))
+        parts.append(_lines("Likely", excerpt(detail.diagnosis, 20)))
         parts.append(_lines("Try", excerpt(detail.hint, 20)))
     return "".join(parts)
 
@@ -106,7 +107,9 @@ def main(arguments: list[str]) -> int:
             result = not_graded(chosen, "", "error" if handin.attempted else "not_attempted", handin.problem)
         else:
             with Workers() as workers:
-                result = grade(chosen, handin.submission, workers, on_broken=lambda check, said: print(said))
+                result = grade(
+                    chosen, handin.submission, workers, diagnosis=True, on_broken=lambda check, said: print(said)
+                )
     except Exception as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 2

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from types import NoneType
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -69,6 +70,20 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """How an object in the worker came about: ``path`` of ``target`` (None: the module), called where it has ``args``.
+
+    ``items`` lead from the answer to the object, where that is a list, a tuple or a dictionary.
+    """
+
+    target: Remote | None
+    path: str
+    args: tuple[Any, ...] | None = None
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    items: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
 class Gradients:
     """Of <model(x), cotangent>: the output, the gradient at the input, and the parameters' gradients (None: none)."""
 
@@ -99,7 +114,7 @@ class Path:
         return self._session.request(
             "get",
             self._written,
-            lambda answer: localise(self._session, answer, self._written),
+            lambda answer: localise(self._session, answer, self._written, Origin(self._target, self._path)),
             target=self._target,
             path=self._path,
         )
@@ -131,9 +146,12 @@ def call(
     """
     written = f"{path._written}({_arguments(args, kwargs)})"
 
+    origin = Origin(path._target, path._path, args, kwargs)
+
     def read(answer: Any) -> Called:
         return Called(
-            localise(path._session, answer["result"], written), [operator.index(index) for index in answer["mutated"]]
+            localise(path._session, answer["result"], written, origin),
+            [operator.index(index) for index in answer["mutated"]],
         )
 
     return path._session.request(
@@ -153,8 +171,8 @@ def call(
 class Remote:
     """An object in the worker. Calling it, and calling its methods, works as on the object itself."""
 
-    def __init__(self, session: Requests, handle: Handle, written: str) -> None:
-        self._session, self._grader_handle, self._written = session, handle, written
+    def __init__(self, session: Requests, handle: Handle, written: str, origin: Origin | None = None) -> None:
+        self._session, self._grader_handle, self._written, self._grader_origin = session, handle, written, origin
 
     def __str__(self) -> str:
         return self._written
@@ -188,7 +206,11 @@ class Remote:
     def layers(self) -> list[Layer]:
         """The modules of an nn.Module, itself included, in the order of ``named_modules``."""
         return self._ask(
-            "layers", lambda answer: [Layer(str(name), str(kind), dict(hyper)) for name, kind, hyper in answer]
+            "layers",
+            lambda answer: [
+                Layer(str(name), str(kind), _hyper_parameters(hyper), tuple(map(operator.index, lines)))
+                for name, kind, hyper, lines in answer
+            ],
         )
 
     def buffers(self) -> list[Parameter]:
@@ -203,19 +225,32 @@ class Remote:
         self.need_module()
         return self._session.request(kind, self._written, read, target=self)
 
-    def trace(self, x: torch.Tensor, outputs: bool = False) -> tuple[list[Step], str]:
-        """Run the module and list what each of its modules did; the second part is the error that stopped it, or ""."""
+    def trace(
+        self, x: torch.Tensor, outputs: bool = False, inputs: bool = False, seed: int | None = None
+    ) -> tuple[list[Step], str]:
+        """`grader.tracing.trace`: what each of its modules did; the second part is the error that stopped it, or ""."""
         self.need_module()
         written = f"{self._written}({expression(x)})"
 
         def read(answer: Any) -> tuple[list[Step], str]:
             steps = [
-                Step(str(name), str(kind), given and _shape(given), shape and _shape(shape), _tensor_or_none(output))
-                for name, kind, given, shape, output in answer["entries"]
+                Step(
+                    str(name),
+                    str(kind),
+                    given and _shape(given),
+                    shape and _shape(shape),
+                    _tensor_or_none(output),
+                    _tensor_or_none(x),
+                    bool(leaf),
+                    bool(training),
+                )
+                for name, kind, given, shape, output, x, leaf, training in answer["entries"]
             ]
             return steps, str(answer["error"]["text"]) if answer["error"] else ""
 
-        return self._session.request("trace", written, read, target=self, x=x, outputs=outputs)
+        return self._session.request(
+            "trace", written, read, target=self, x=x, outputs=outputs, inputs=inputs, seed=seed
+        )
 
     def gradients(self, x: torch.Tensor, cotangent: torch.Tensor) -> Gradients:
         """Run forward on ``x`` and backward from ``cotangent`` (of the output's shape)."""
@@ -305,14 +340,20 @@ def release(owner: Student | Path) -> None:
     session.request("release", "Tidying up", keep=list(session.kept.values()))
 
 
-def localise(session: Requests, value: Any, written: str) -> Any:
-    """Replace handles in an answer by `Remote` objects."""
+def localise(session: Requests, value: Any, written: str, origin: Origin | None = None) -> Any:
+    """Replace handles in an answer by `Remote` objects; without ``origin`` they are made by a check."""
     if isinstance(value, Handle):
-        return Remote(session, value, written)
+        return Remote(session, value, written, origin)
+
+    def part(key: Any) -> Origin | None:
+        return None if origin is None else replace(origin, items=(*origin.items, key))
+
     if isinstance(value, (list, tuple)):
-        return type(value)(localise(session, item, f"{written}[{index}]") for index, item in enumerate(value))
+        return type(value)(
+            localise(session, item, f"{written}[{index}]", part(index)) for index, item in enumerate(value)
+        )
     if isinstance(value, dict):  # its keys may be as long as a message
-        return {key: localise(session, item, f"{written}[{key[:_SHOWN]!r}]") for key, item in value.items()}
+        return {key: localise(session, item, f"{written}[{key[:_SHOWN]!r}]", part(key)) for key, item in value.items()}
     return value
 
 
@@ -328,6 +369,17 @@ def _read_buffers(answer: Any) -> list[Parameter]:
         Parameter(str(name), _shape(shape), str(dtype).removeprefix("torch."), False)
         for name, shape, dtype in answer["buffers"]
     ]
+
+
+def _hyper_parameters(found: Any) -> dict[str, Any]:
+    """As `grader.tracing.hyper_parameters` makes them."""
+    for value in found.values():
+        numbers = value if isinstance(value, (list, tuple)) else [value]
+        if len(numbers) > _MOST_DIMENSIONS or not all(
+            isinstance(each, (bool, int, float, str, NoneType)) for each in numbers
+        ):
+            raise ValueError("a hyper-parameter that no layer has")
+    return {str(name): list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
 
 def _shape(shape: Any) -> tuple[int, ...]:

@@ -56,6 +56,7 @@ class Server:
             "leaves": self.leaves,
             "differentiate": self.differentiate,
             "move": self.move,
+            "watch": self.watch,
             "release": self.release,
         }
 
@@ -107,6 +108,10 @@ class Server:
         method: Any = self.get(target, path)
         with leaves.Copying():
             return method(*args)
+
+    def watch(self, file: str) -> None:
+        """Have the modules made from now on say by which lines of ``file`` they were made."""
+        tracing.note_lines(str(self.folder / file))
 
     def release(self, keep: list[object]) -> None:
         """Forget the objects made so far but those in ``keep``: a check is over."""
@@ -197,13 +202,27 @@ class Server:
         }
 
     def layers(self, target: nn.Module) -> list[object]:
-        """Modules of ``target``: names, classes, hyper-parameters."""
-        return [[layer.name, layer.type, layer.hyper_parameters] for layer in tracing.layers(target)]
+        """Modules of ``target``: names, classes, hyper-parameters, and the lines that made them (`watch`)."""
+        return [[layer.name, layer.type, layer.hyper_parameters, layer.lines] for layer in tracing.layers(target)]
 
-    def trace(self, target: nn.Module, x: torch.Tensor, outputs: bool) -> dict[str, object]:
+    def trace(
+        self, target: nn.Module, x: torch.Tensor, outputs: bool, inputs: bool, seed: int | None
+    ) -> dict[str, object]:
         """`tracing.trace`; an exception that stopped it comes back beside the steps before it."""
-        steps, error = tracing.trace(target, x, outputs)
-        entries = [[step.name, step.type, step.input_shape, step.output_shape, step.output] for step in steps]
+        steps, error = tracing.trace(target, x, outputs, inputs, seed)
+        entries = [
+            [
+                step.name,
+                step.type,
+                step.input_shape,
+                step.output_shape,
+                step.output,
+                step.input,
+                step.leaf,
+                step.training,
+            ]
+            for step in steps
+        ]
         return {"entries": entries, "error": self.describe_error(error) if error else None}
 
     def backward(self, target: nn.Module, x: torch.Tensor, cotangent: torch.Tensor) -> dict[str, object]:

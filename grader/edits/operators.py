@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 
-from grader.audit.code import Code, Edit, Function, callee, parameters, short
+from grader.edits.code import Code, Edit, Function, callee, parameters, short
 
 Edits = Iterator[Edit]
 

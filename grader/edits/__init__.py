@@ -1,0 +1,1 @@
+"""Edits of a source: the single mistakes that students make, and what undoes them."""
