@@ -117,7 +117,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     (home / "config").mkdir()
     server = {"ServerApp": {"open_browser": False, "allow_root": True, "port": 0}}
     (home / "config" / "jupyter_server_config.json").write_text(json.dumps(server))
-    unwanted = {"GRADER_DATA", "VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+    unwanted = {"GRADER_DATA", "VIRTUAL_ENV", "ARGS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
     made = {name: value for name, value in os.environ.items() if name not in unwanted}
     made |= {
         "HOME": str(home),

@@ -142,7 +142,7 @@ def test_a_network_on_the_meta_device_has_shapes_only(student: Student) -> None:
 
 def test_a_loader_yields_batches_in_order(student: Student) -> None:
     loader = student.probe("loader", torch.arange(5.0), torch.arange(5), batch_size=2)
-    assert str(loader) == "DataLoader(of (5,), (5,), batch_size=2)"
+    assert str(loader) == "loader"
     found, size = student.batches(loader)
     assert found == [[[0.0, 1.0], [0, 1]], [[2.0, 3.0], [2, 3]], [[4.0], [4]]]
     assert size == 5

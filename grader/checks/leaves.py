@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from grader.checks.architecture import expect_tensor
-from grader.checks.numerics import difference, same
+from grader.checks.numerics import difference, nearby, same
 from grader.student import CheckFailed, Remote, StudentError, call
 from grader.student.leaves import Derivative, differentiate, fill, hold, look
 from grader.student.remote import Path, release
@@ -227,6 +227,10 @@ def expect_same_derivative(
     Raises:
         CheckFailed: naming the first parameter without a gradient or with another one.
     """
+    nearby(lambda x: _expect_same_derivative(model, held, reference, x, training), x)
+
+
+def _expect_same_derivative(model: Remote, held: Remote, reference: nn.Module, x: torch.Tensor, training: bool) -> None:
     ours = x.clone().requires_grad_()
     reference.zero_grad(set_to_none=True)
     output = reference(ours)
