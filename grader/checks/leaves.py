@@ -236,7 +236,7 @@ def _expect_same_derivative(model: Remote, held: Remote, reference: nn.Module, x
     output = reference(ours)
     cotangent = torch.randn(output.shape, generator=torch.Generator().manual_seed(output.numel()))
     (output * cotangent).sum().backward()
-    found = derivative(model, held, x, cotangent, training=training)
+    found = derivative(model, held, x, cotangent, fresh=True, training=training)
     expect_same(found.output, output.detach(), f"{model}.forward with gradients enabled")
     assert ours.grad is not None
     expect_gradient(found.places[0], ours.grad, f"the input of {model}.forward")

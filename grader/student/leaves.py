@@ -110,11 +110,12 @@ def differentiate(
     places: Sequence[int] = (0,),
     leaves: Remote | None = None,
     seed: int | None = None,
+    fresh: bool = False,
     **kwargs: Any,
 ) -> Derivative:
     """Call ``path`` with gradients, and go backward from ``cotangent`` (of the output's shape).
 
-    The gradients of the ``leaves`` are added to those they have.
+    The gradients of the ``leaves`` are added to those they have; with ``fresh`` these are forgotten first.
     """
     written = f"the backward pass of {path._written}"
 
@@ -136,6 +137,7 @@ def differentiate(
         leaves=[] if leaves is None else leaves,
         cotangent=cotangent,
         seed=seed,
+        fresh=fresh,
     )
 
 

@@ -110,17 +110,20 @@ def differentiate(
     leaves: Sequence[torch.Tensor],
     cotangent: torch.Tensor,
     seed: int | None,
+    fresh: bool,
 ) -> dict[str, object]:
     """Gradients of <function(*args, **kwargs), cotangent>, at the arguments in ``places`` and at the ``leaves``.
 
-    The leaves' gradients are added to those they have, and stay. Where the output has another shape than ``cotangent``
-    there are none.
+    The leaves' gradients are added to those they have (with ``fresh``, they have none), and stay. Where the output has
+    another shape than ``cotangent`` there are none.
 
     Returns:
         {"output", "arguments": tensors as they are afterwards, "places": gradients, "leaves": gradients}
     """
     inputs = {place: args[place].clone().requires_grad_() for place in places}
     given = [inputs[place].clone() if place in inputs else argument for place, argument in enumerate(args)]
+    for leaf in leaves if fresh else ():
+        leaf.grad = None
     if seed is not None:
         torch.manual_seed(seed)
     with torch.enable_grad():

@@ -1,4 +1,4 @@
-"""Answer requests about one submission: import it, call it, describe, trace and differentiate its modules."""
+"""Answer requests about one submission: import it, call it, describe, trace and differentiate what it makes."""
 
 from __future__ import annotations
 
