@@ -378,3 +378,16 @@ def test_works_outside_of_the_root_and_with_spaces(course: Course) -> None:
     assert "double(4) is 12; 8 is expected." in done.stdout
     assert done.returncode == 1
     shutil.rmtree(inner.root)  # nothing is held open
+
+
+def test_where_nothing_is_started_it_says_where_to_begin(course: Course) -> None:
+    for name in ("one", "two"):
+        course.add(name, None)
+        course.add_solution(name)
+        course.run("stubs", name)
+    done = course.run("check")
+    assert done.returncode == 1
+    first, second, _, open_it, type_it = done.stdout.splitlines()
+    assert (first, second) == ("one  0 of 4 points, not started", "two  0 of 4 points, not started")
+    assert str(Path("assignments", "one", "one.py")) in open_it
+    assert type_it.startswith("make check A=one")

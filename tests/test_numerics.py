@@ -12,11 +12,13 @@ from torch import nn
 from grader.checks.architecture import expect_module
 from grader.checks.numerics import (
     TOLERANCE,
+    GradientDiffers,
     calibrate,
     difference,
     expect_same_function,
     expect_same_gradient,
     give_weights,
+    nearby,
     same,
 )
 from grader.student import CheckFailed, Remote, Student
@@ -225,3 +227,40 @@ def test_weights_that_do_not_correspond(work: Student) -> None:
         made(work, "wide")
     with pytest.raises(CheckFailed, match="has 6 parameter tensors; 4 are expected"):
         give_weights(expect_module(work.build(), "build()"), original()[:2])
+
+
+@pytest.mark.parametrize(
+    ("failing", "asked", "passes"),
+    [((), 1, True), ((0,), 5, True), ((0, 2), 5, True), ((0, 1, 2), 3, False), ((0, 3, 4), 5, False)],
+)
+def test_gradients_may_differ_where_a_relu_is_at_its_kink(failing: tuple[int, ...], asked: int, passes: bool) -> None:
+    inputs: list[torch.Tensor] = []
+
+    def compare(x: torch.Tensor) -> None:
+        inputs.append(x)
+        if len(inputs) - 1 in failing:
+            raise GradientDiffers("another gradient")
+
+    if passes:
+        nearby(compare, torch.zeros(3))
+    else:
+        with pytest.raises(GradientDiffers):
+            nearby(compare, torch.zeros(3))
+    assert len(inputs) == asked
+    assert len({tuple(x.tolist()) for x in inputs}) == asked
+
+
+@pytest.mark.parametrize("at", [0, 1, 4])
+def test_whatever_else_is_wrong_is_wrong_at_once(at: int) -> None:
+    asked = []
+
+    def compare(x: torch.Tensor) -> None:
+        asked.append(x)
+        if len(asked) - 1 == at:
+            raise CheckFailed("another output")
+        if len(asked) == 1:
+            raise GradientDiffers("another gradient")
+
+    with pytest.raises(CheckFailed, match="another output"):
+        nearby(compare, torch.zeros(3))
+    assert len(asked) == at + 1

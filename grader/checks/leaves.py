@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from grader.checks.architecture import expect_tensor
-from grader.checks.numerics import difference, nearby, same
+from grader.checks.numerics import difference, nearby, same, wrong_gradient
 from grader.student import CheckFailed, Remote, StudentError, call
 from grader.student.leaves import Derivative, differentiate, fill, hold, look
 from grader.student.remote import Path, release
@@ -201,8 +201,7 @@ def expect_gradient(actual: torch.Tensor | None, expected: torch.Tensor, what: s
         raise CheckFailed(f"{what} has no gradient: something cuts the graph (detach, no_grad, .data, a copy).")
     allowed = GRADIENT * max(expected.abs().max().item(), scale)
     if actual.shape != expected.shape or not (actual.float() - expected).abs().max().item() <= allowed:
-        state = "zero" if not actual.any() else "not that of the function asked for"
-        raise CheckFailed(f"The gradient at {what} is {state}.")
+        raise wrong_gradient(actual, expected.shape, f"The gradient at {what}")
 
 
 def derivative(model: Remote, held: Remote, x: torch.Tensor, cotangent: torch.Tensor, **options: Any) -> Derivative:

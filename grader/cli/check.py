@@ -90,6 +90,11 @@ def check(
         results, status = _grade(jobs, quiet, only_started, data=data, exact=exact, seed=seed) if jobs else ([], OK)
         if len(results) > 1 and not quiet:
             report.show_overview(results, console())
+            if only_started and not any(map(report.is_started, results)):
+                first = jobs[0][0]
+                file = first.workplace / first.settings.files[0]
+                say(f"\nNothing is started yet. Open {file} and the README.md beside it, then type:")
+                say(f"make check A={first.name}  (or: grader check {first.name})")
         if json is not None and results:
             json_option.write(results if len(chosen) > 1 else results[0], target)
         return max(worst, status, OK if all(map(report.is_full, results)) else NOT_FULL)

@@ -50,7 +50,7 @@ def visualize(
     settings = assignment.settings
     builds = settings.pictured
     if not builds:
-        raise PictureError(f"{assignment.name} has no network to draw.")
+        raise PictureError(f"{assignment.name} has no network to draw: its assignment.toml names none in [pictures].")
     dataset = datasets.for_assignment(assignment, data)
     image = dataset.images[:1]
     x = normalise(image)
@@ -95,7 +95,8 @@ def visualize(
                     else:
                         remarks.append("No image is misclassified.")
         except (StudentError, CheckFailed, MissingName, WorkerLost) as error:
-            where = f" ({error.frames[-1]})" if isinstance(error, StudentError) and error.frames else ""
+            frames = error.frames if isinstance(error, StudentError) and error.status == "error" else []
+            where = f" ({frames[-1]})" if frames else ""
             raise PictureError(f"{error.message}{where}") from None
     if any(networks.values()):
         draw.architecture(networks, out / "architecture.svg")
