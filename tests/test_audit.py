@@ -179,9 +179,17 @@ def test_what_cannot_be_audited_is_said(root: Path, arguments: list[str], senten
     assert sentence in done.stderr
 
 
-def verdict(name: str, right: bool, *caught: str) -> Verdict:
+def verdict(name: str, right: bool, *caught: str, blocked: tuple[str, ...] = ()) -> Verdict:
     return Verdict(
-        "mutant", name, "0 became 1", "number", [], right, accepted=not caught, caught=dict.fromkeys(caught, "failed")
+        "mutant",
+        name,
+        "0 became 1",
+        "number",
+        [],
+        right,
+        accepted=not caught,
+        caught=dict.fromkeys([*caught, *blocked], "failed"),
+        told=list(caught),
     )
 
 
@@ -198,19 +206,21 @@ def test_which_check_caught_what() -> None:
             verdict("2", False, "a", "b", "c"),
             verdict("3", False, "c"),
             verdict("4", True),
+            verdict("5", False, "d", blocked=("c",)),
         ],
     )
     assert [(each.check, each.caught, each.first, each.alone) for each in found.catches()] == [
         ("a", 2, 2, 0),
         ("b", 2, 0, 0),
-        ("c", 2, 1, 1),
-        ("d", 0, 0, 0),
+        ("c", 3, 1, 1),
+        ("d", 1, 1, 1),
     ]
-    assert found.never_alone() == ["a", "b", "d"]
+    assert found.never_alone() == ["a", "b"]
     assert found.together() == [["a", "b"]]
     shown = report.text(found)
     assert "Always together: a, b" in shown
-    assert "Mutants: 4, of which 3 compute something else and 1 the same" in shown
+    assert "Never alone: a, b" in shown
+    assert "Mutants: 5, of which 4 compute something else and 1 the same" in shown
 
 
 def test_what_is_false_is_shown() -> None:

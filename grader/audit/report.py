@@ -14,7 +14,11 @@ _HEADINGS = {"variant": "Variants", "mistake": "Mistakes", "rewrite": "Rewrites"
 
 
 class Catches(msgspec.Struct, frozen=True):
-    """One check: how many wrong cases it caught, how many of them before any other, how many no other caught."""
+    """One check: how many wrong cases it caught, how many of them before any other, how many alone.
+
+    Alone: no other check fails in the student's report, those that require this one being blocked. A check of a whole
+    network sees every mistake of its parts, so of a part's check no more can be asked than that it names the part.
+    """
 
     check: str
     caught: int
@@ -63,13 +67,13 @@ class Audit(msgspec.Struct):
         for verdict in self._wrong():
             caught.update(list(verdict.caught))
             first.update(list(verdict.caught)[:1])
-            if len(verdict.caught) == 1:
-                alone.update(list(verdict.caught))
+            if len(verdict.told) == 1:
+                alone.update(verdict.told)
         extra = [IMPORT] if caught[IMPORT] else []
         return [Catches(check, caught[check], first[check], alone[check]) for check in [*self.checks, *extra]]
 
     def never_alone(self) -> list[str]:
-        """Checks without which all would be caught all the same: [] where not every check was run."""
+        """Checks that are never the only one to fail in a report: [] where not every check was run."""
         return [each.check for each in self.catches() if not each.alone and each.check != IMPORT] if self.every else []
 
     def together(self) -> list[list[str]]:

@@ -52,6 +52,7 @@ class Verdict(msgspec.Struct, frozen=True):
         right: whether it must be accepted; None where that is not known: then it was not judged.
         difference: of a mutant or rewrite: what it does differently, as far as its interface shows.
         caught: check: its status, for those that did not pass.
+        told: those of them that fail in a student's report, where the ones that require a failed one are blocked.
         message: what the first of these says.
         broken: checks that broke by themselves.
         seconds: of the judge.
@@ -68,6 +69,7 @@ class Verdict(msgspec.Struct, frozen=True):
     difference: str = ""
     accepted: bool = False
     caught: dict[str, Status] = {}
+    told: list[str] = []
     message: str = ""
     broken: list[str] = []
     seconds: float = 0.0
@@ -209,12 +211,13 @@ def examine(assignment: Assignment, case: Case, every: bool) -> Verdict:
     for other in assignment.settings.files[1:]:
         assert assignment.secret is not None
         files[other] = (assignment.secret / other).read_bytes()
-    accepted, caught, message, broken = _judge(warm, Submission(Path(case.name), files), every)
+    accepted, caught, told, message, broken = _judge(warm, Submission(Path(case.name), files), every)
     false = accepted != right
     return msgspec.structs.replace(
         verdict,
         accepted=accepted,
         caught=caught,
+        told=told,
         message=message,
         broken=broken,
         seconds=round(time.monotonic() - proved, 3),
@@ -222,12 +225,13 @@ def examine(assignment: Assignment, case: Case, every: bool) -> Verdict:
     )
 
 
-def _judge(warm: Warm, handed_in: Submission, every: bool) -> tuple[bool, dict[str, Status], str, list[str]]:
-    """Whether it gets full points; the checks that it does not pass; what the first of these says; what broke.
+def _judge(warm: Warm, handed_in: Submission, every: bool) -> tuple[bool, dict[str, Status], list[str], str, list[str]]:
+    """Whether it gets full points; the checks it does not pass, those of a report; what the first says; what broke.
 
     With ``every`` the checks that wait for another one are run as if that one had passed.
     """
     caught: dict[str, Status] = {}
+    told: list[str] = []
     broken: list[str] = []
     known: list[TestResult] = []
     accepted, message = True, ""
@@ -244,9 +248,11 @@ def _judge(warm: Warm, handed_in: Submission, every: bool) -> tuple[bool, dict[s
                 caught[test.extra_data.check] = test.extra_data.status
         if result.extra_data.message:
             caught, message = {IMPORT: result.extra_data.status}, result.extra_data.message
+        if not known:
+            told = list(caught)
         accepted = accepted and result.score == result.extra_data.max_score
         if not every or not waiting or IMPORT in caught:
-            return accepted, caught, message, broken
+            return accepted, caught, told, message, broken
         known = [_passed(test) for test in result.tests if test not in waiting]
 
 
