@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from grader.language import add_catalogues, gettext
+
 KIT = "grading_kit"  # in a released copy of one assignment (`grader release`): all that is not for students to edit
 Positive = Annotated[float, Meta(gt=0, le=1_000_000)]  # bounded: TOML knows inf
 Share = Annotated[float, Meta(gt=0, le=1)]
@@ -94,6 +96,17 @@ class Assignment:
     settings: Settings
     folder: Path
     secret: Path | None
+
+    @property
+    def title(self) -> str:
+        """Its title in the student's language."""
+        self.speak()
+        return gettext(self.settings.title)
+
+    def speak(self) -> None:
+        """From now on sentences are looked up in its catalogues first (`grader.language`)."""
+        for folder in filter(None, (self.secret, self.folder)):
+            add_catalogues(folder)
 
     @property
     def workplace(self) -> Path:

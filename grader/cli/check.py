@@ -15,6 +15,7 @@ from grader.assignment import Assignment, AssignmentError
 from grader.cli import assignments, json_option
 from grader.cli.common import NOT_FULL, NOT_GRADED, OK, complain, console, exit_after, explain, say, stoppable
 from grader.cli.progress import Progress
+from grader.language import gettext
 from grader.result import Result
 from grader.submission import Submission, SubmissionError
 
@@ -106,8 +107,11 @@ def _list(root: Path) -> int:
     found = assignments.all_names(root)
     width = max(map(len, found))
     for name in found:
-        settings = assignment.load(name, root).settings
-        say(f"{name:<{width}}  {settings.title} ({settings.points:g} points, {', '.join(settings.files)})")
+        listed = assignment.load(name, root)
+        settings = listed.settings
+        about = gettext("{title} ({points:g} points, {files})")
+        files = ", ".join(settings.files)
+        say(f"{name:<{width}}  {about.format(title=listed.title, points=settings.points, files=files)}")
     return OK
 
 
