@@ -26,6 +26,7 @@ from grader.datasets import DataError, Dataset
 from grader.judge.grade import grade, validate
 from grader.judge.sandbox import Sandbox, SandboxError, find
 from grader.judge.workers import Workers, WorkerStartError
+from grader.language import gettext
 from grader.result import Result, Status, Summary, TestResult
 from grader.submission import Submission
 
@@ -138,7 +139,7 @@ def grade_task(encoded_conditions: bytes, encoded_task: bytes) -> bytes:
         except Exception as error:  # one hand-in, whatever is in it, does not stop the others
             log.append(f"{task.path}\n{''.join(traceback.format_exception(error))}")
             result = not_graded(
-                judge.assignment, task.path, "error", "The grader broke on this file. Tell your instructor."
+                judge.assignment, task.path, "error", gettext("The grader broke on this file. Tell your instructor.")
             )
     return msgspec.msgpack.encode(Graded(result, "\n".join(log)))
 

@@ -12,26 +12,31 @@ from grader import assignment, submission
 from grader.cli import assignments
 from grader.cli.common import OK, exit_after, say, stoppable
 from grader.cli.progress import Bar
+from grader.language import gettext
 
 
 def visualize(
-    name: Annotated[str, typer.Argument(metavar="ASSIGNMENT", help="Which one.")],
+    name: Annotated[str, typer.Argument(metavar="ASSIGNMENT", help=gettext("Which one."))],
     path: Annotated[
         Path | None,
         typer.Option(
-            "--submission", "-s", metavar="PATH", help="The file, or its folder; by default the stub in assignments/."
+            "--submission",
+            "-s",
+            metavar="PATH",
+            help=gettext("The file, or its folder; by default the stub in assignments/."),
         ),
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help='As for check: a folder, an archive, "download", or "digits".'),
+        typer.Option(metavar="PATH", help=gettext('As for check: a folder, an archive, "download", or "digits".')),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help='Where the pictures go; by default "pictures" beside the file.'),
+        typer.Option(metavar="DIR", help=gettext('Where the pictures go; by default "pictures" beside the file.')),
     ] = None,
     images: Annotated[
-        int, typer.Option(metavar="N", min=1, max=10_000, help="How many are classified for the confusion matrix.")
+        int,
+        typer.Option(metavar="N", min=1, max=10_000, help=gettext("How many are classified for the confusion matrix.")),
     ] = 1_000,
 ) -> None:
     """Draw your network, and what it sees.

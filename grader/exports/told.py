@@ -7,13 +7,14 @@ import re
 import msgspec
 from msgspec import UNSET
 
+from grader.language import gettext, later
 from grader.result import CheckDetail
 
-FAILED = (
+FAILED = later(
     "Your code ran and did something else than this check expects. "
     "The check is hidden: its values, and what your code prints during it, are not shown."
 )
-WITHHELD = "The check is hidden, and what came of it would tell its values."
+WITHHELD = later("The check is hidden, and what came of it would tell its values.")
 _MOST = 500  # characters of an exception: code can raise whatever it was given
 
 
@@ -38,9 +39,9 @@ def told(detail: CheckDetail) -> CheckDetail:
     if detail.status == "passed":
         message = ""
     elif detail.status == "failed":
-        message = FAILED
+        message = gettext(FAILED)
     else:
-        message = WITHHELD if _mentions(detail.message, detail.expected) else _bounded(detail.message)
+        message = gettext(WITHHELD) if _mentions(detail.message, detail.expected) else _bounded(detail.message)
     return msgspec.structs.replace(
         detail,
         message=message,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from grader.language import gettext
 from grader.result import Status
 
 
@@ -53,13 +54,17 @@ class StudentError(Exception):
     @property
     def message(self) -> str:
         if self.status == "not_attempted":
-            where = f" ({self.frames[-1].file}, line {self.frames[-1].line})" if self.frames else ""
-            return f"{self.doing}: not written yet{where}."
+            where = (
+                gettext(" ({file}, line {line})").format(file=self.frames[-1].file, line=self.frames[-1].line)
+                if self.frames
+                else ""
+            )
+            return gettext("{doing}: not written yet{where}.").format(doing=self.doing, where=where)
         if self.status == "out_of_memory":
-            return f"{self.doing} asked for more memory than this assignment may use."
+            return gettext("{doing} asked for more memory than this assignment may use.").format(doing=self.doing)
         if "SystemExit" in self.types:
-            return f"{self.doing} ended the program with exit(). Take the call out."
-        return f"{self.doing} raised {self.text}"
+            return gettext("{doing} ended the program with exit(). Take the call out.").format(doing=self.doing)
+        return gettext("{doing} raised {text}").format(doing=self.doing, text=self.text)
 
 
 class MissingName(Exception):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from grader.datasets import CLASSES
+from grader.language import gettext
 from grader.visualize.look import Box, Predictions
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def confusion(found: Predictions, path: Path) -> None:
     axis.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=8)
     axis.set_yticks(range(len(names)), names, fontsize=8)
     axis.set_xlabel("predicted")
-    axis.set_ylabel("right class")
+    axis.set_ylabel(gettext("right class"))
     for row, column in counts.nonzero().tolist():
         dark = counts[row, column] > counts.max() / 3
         axis.text(

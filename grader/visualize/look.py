@@ -10,6 +10,7 @@ import torch
 
 from grader.checks.architecture import expect_module, expect_shape
 from grader.datasets import CLASSES, Dataset, normalise
+from grader.language import gettext
 from grader.student import CheckFailed, Remote, StudentError
 from grader.tracing import Layer, Step
 
@@ -180,7 +181,11 @@ def predict(
     found = []
     for part in chosen.split(BATCH):
         images = normalise(dataset.images[part])
-        logits = expect_shape(model(images), (len(part), len(CLASSES)), f"{model} on {len(part)} images")
+        logits = expect_shape(
+            model(images),
+            (len(part), len(CLASSES)),
+            gettext("{model} on {count} images").format(model=model, count=len(part)),
+        )
         found.append(logits.double().nan_to_num().argmax(1))
         progress(sum(map(len, found)), len(chosen))
     return Predictions(dataset, chosen, torch.cat(found))
@@ -193,12 +198,12 @@ def with_weights(value: Any, what: str, weights: dict[str, torch.Tensor] | None)
         CheckFailed: it is no nn.Module.
     """
     model = expect_module(value, what)
-    said = "with its initial weights"
+    said = gettext("with its initial weights")
     if weights is not None:
         try:
             model.load_state_dict(weights)
-            said = "with the reference weights"
+            said = gettext("with the reference weights")
         except (StudentError, CheckFailed):
-            said = "with its initial weights: the reference weights do not fit (grader check says why)"
+            said = gettext("with its initial weights: the reference weights do not fit (grader check says why)")
     model.eval()
     return model, said

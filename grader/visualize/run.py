@@ -14,6 +14,7 @@ from grader.datasets import normalise
 from grader.judge.context import load_weights
 from grader.judge.session import Session
 from grader.judge.workers import Workers
+from grader.language import gettext
 from grader.student import CheckFailed, Student, StudentError
 from grader.student.outcomes import MissingName, WorkerLost
 from grader.submission import Submission
@@ -50,7 +51,11 @@ def visualize(
     settings = assignment.settings
     builds = settings.pictured
     if not builds:
-        raise PictureError(f"{assignment.name} has no network to draw: its assignment.toml names none in [pictures].")
+        raise PictureError(
+            gettext("{name} has no network to draw: its assignment.toml names none in [pictures].").format(
+                name=assignment.name
+            )
+        )
     dataset = datasets.for_assignment(assignment, data)
     image = dataset.images[:1]
     x = normalise(image)
@@ -68,12 +73,16 @@ def visualize(
         student = Student(session)
         try:
             for number, build in enumerate(builds):
-                announce(f"Drawing {build}()")
+                announce(gettext("Drawing {build}()").format(build=build))
                 session.begin(SECONDS)
                 model, said = look.with_weights(getattr(student, build)(), f"{build}()", weights)
                 steps, stopped = model.trace(x.contiguous(), outputs=number == 0)
                 if stopped:
-                    raise PictureError(f"{build}() cannot be run on a {tuple(x.shape)} batch: {stopped}")
+                    raise PictureError(
+                        gettext("{build}() cannot be run on a {shape} batch: {stopped}").format(
+                            build=build, shape=tuple(x.shape), stopped=stopped
+                        )
+                    )
                 networks[build] = look.boxes(steps, model.layers())
                 if number:
                     continue
@@ -93,7 +102,7 @@ def visualize(
                     if draw.misclassified(seen, out / "misclassified.png"):
                         written.append(out / "misclassified.png")
                     else:
-                        remarks.append("No image is misclassified.")
+                        remarks.append(gettext("No image is misclassified."))
         except (StudentError, CheckFailed, MissingName, WorkerLost) as error:
             frames = error.frames if isinstance(error, StudentError) and error.status == "error" else []
             where = f" ({frames[-1]})" if frames else ""
