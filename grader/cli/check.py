@@ -19,6 +19,20 @@ from grader.language import gettext
 from grader.result import Result
 from grader.submission import Submission, SubmissionError
 
+# "\b" alone in a line: the lines after it are not filled.
+HELP = "\n\n\b\n".join(
+    [
+        gettext("Grade your file and say what to do next."),
+        gettext("""\
+grader check                               whatever you have started in assignments/; the rest is listed
+grader check vgg16                         one of them
+grader check vgg16 -s ~/vgg16.py           a file elsewhere
+grader check vgg16 --data ../cifar10       on CIFAR-10 instead of the embedded digits
+grader check vgg16 --json result.json      for other programs: Gradescope's results.json"""),
+        gettext("Exit code: 0 full points, 1 not, 2 could not grade (a sentence says why)."),
+    ]
+)
+
 
 def check(
     names: Annotated[
@@ -72,18 +86,7 @@ def check(
     ] = None,
     list_them: Annotated[bool, typer.Option("--list", help=gettext("List the assignments and stop."))] = False,
 ) -> None:
-    """Grade your file and say what to do next.
-
-    \b
-    grader check                               whatever you have started in assignments/; the rest is listed
-    grader check vgg16                         one of them
-    grader check vgg16 -s ~/vgg16.py           a file elsewhere
-    grader check vgg16 --data ../cifar10       on CIFAR-10 instead of the embedded digits
-    grader check vgg16 --json result.json      for other programs: Gradescope's results.json
-
-    \b
-    Exit code: 0 full points, 1 not, 2 could not grade (a sentence says why).
-    """
+    """Grade one or more assignments: `HELP`."""
     if timeout is not None and timeout <= 0:
         raise typer.BadParameter(gettext("It must be more than 0."), param_hint="--timeout")
 
@@ -107,7 +110,7 @@ def check(
                         file=file
                     )
                 )
-                say(f"make check A={first.name}  (or: grader check {first.name})")
+                say(gettext("make check A={name}  (or: grader check {name})").format(name=first.name))
         if json is not None and results:
             json_option.write(results if len(chosen) > 1 else results[0], target)
         return max(worst, status, OK if all(map(report.is_full, results)) else NOT_FULL)

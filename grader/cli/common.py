@@ -90,7 +90,7 @@ def exit_after(work: Callable[[], int]) -> None:
     try:
         status = work()
     except KeyboardInterrupt as stopped:
-        complain("Stopped.")
+        complain(gettext("Stopped."))
         status = 128 + stopped.args[0] if isinstance(stopped, Stopped) else STOPPED
     except Exception as error:
         status = explain(error)

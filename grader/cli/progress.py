@@ -198,8 +198,8 @@ def duration(seconds: float) -> str:
     """
     whole = max(0, round(seconds))
     if whole < 60:
-        return f"{whole} s"
+        return gettext("{seconds} s").format(seconds=whole)
     minutes = round(seconds / 60)
     if minutes < 60:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min"
+        return gettext("{minutes} min").format(minutes=minutes)
+    return gettext("{hours} h {minutes} min").format(hours=minutes // 60, minutes=minutes % 60)

@@ -14,6 +14,17 @@ from grader.cli.common import OK, exit_after, say, stoppable
 from grader.cli.progress import Bar
 from grader.language import gettext
 
+HELP = "\n\n".join(
+    [
+        gettext("Draw your network, and what it sees."),
+        gettext(
+            "Its architecture, the first convolution's filters, the feature maps of one image; where the assignment "
+            "has reference weights, also the confusion matrix and the misclassified images."
+        ),
+        "\b\ngrader visualize vgg16\ngrader visualize vgg16 -s ~/vgg16.py --data ../cifar10 --out ~/pictures",
+    ]
+)
+
 
 def visualize(
     name: Annotated[str, typer.Argument(metavar="ASSIGNMENT", help=gettext("Which one."))],
@@ -39,15 +50,7 @@ def visualize(
         typer.Option(metavar="N", min=1, max=10_000, help=gettext("How many are classified for the confusion matrix.")),
     ] = 1_000,
 ) -> None:
-    """Draw your network, and what it sees.
-
-    Its architecture, the first convolution's filters, the feature maps of one image; where the assignment has reference
-    weights, also the confusion matrix and the misclassified images.
-
-    \b
-    grader visualize vgg16
-    grader visualize vgg16 -s ~/vgg16.py --data ../cifar10 --out ~/pictures
-    """
+    """Draw one submission: `HELP`."""
 
     def work() -> int:
         root = assignment.find_root()
@@ -55,7 +58,7 @@ def visualize(
         handed_in = submission.read(chosen, path)
         target = (handed_in.path.parent / "pictures") if out is None else out.expanduser()
         with stoppable(), Bar(sys.stderr.isatty(), say) as bar:
-            bar.announce("Starting")
+            bar.announce(gettext("Starting"))
             from grader.judge.workers import Workers
             from grader.visualize.run import visualize as run
 

@@ -11,23 +11,13 @@ import textwrap
 from collections.abc import Iterable
 
 from grader.exports.text import excerpt, number, one_line
-from grader.exports.told import told
+from grader.exports.told import status, told
 from grader.gradebook import Entry
-from grader.language import gettext, later
+from grader.language import gettext
 from grader.report import frame_line, not_run_line
 from grader.result import Status, TestResult
 
 MARKS: dict[Status, str] = {"passed": "✓", "blocked": "-", "not_attempted": "-"}  # all others: ✗
-_STATUS: dict[Status, str] = {
-    "passed": later("passed"),
-    "failed": later("failed"),
-    "error": later("error"),
-    "timeout": later("timeout"),
-    "out_of_memory": later("out of memory"),
-    "crashed": later("crashed"),
-    "blocked": later("blocked"),
-    "not_attempted": later("not attempted"),
-}
 _MESSAGE, _VALUE, _FRAMES, _PRINTED, _NOTES = 20, 10, 5, 10, 20  # lines
 _COLUMNS = 100  # of a sentence in a code block, which no viewer wraps
 
@@ -72,8 +62,7 @@ def _check(place: int, test: TestResult) -> list[str]:
     detail = told(test.extra_data)
     mark = MARKS.get(detail.status, "✗")
     points = gettext("{points} of {most} points").format(points=number(test.score), most=number(test.max_score))
-    status = gettext(_STATUS[detail.status]) + gettext(", hidden") * detail.hidden
-    parts = [f"## {mark} {place}. {escaped(test.name)}", f"**{points}** ({status})"]
+    parts = [f"## {mark} {place}. {escaped(test.name)}", f"**{points}** ({status(detail)})"]
     label = gettext("Found") if detail.status == "passed" else gettext("What happened")
     parts += _block(label, _wrapped(excerpt(detail.message, _MESSAGE)))
     if detail.status == "passed":

@@ -92,7 +92,7 @@ class Context:
             exact=self.exact,
             threads=self.threads,
             order_seed=self.seed,
-            progress=lambda done, total: self.progress("images", done, total),
+            progress=lambda done, total: self.progress(gettext("images"), done, total),
             facts=self.facts,
         )
 

@@ -14,7 +14,7 @@ from grader import protocol
 from grader.judge.workers import MAX_OUTPUT, Worker, Workers
 from grader.language import gettext
 from grader.protocol import Handle, ProtocolError
-from grader.student.outcomes import Frame, MissingName, StudentError, WorkerLost
+from grader.student.outcomes import Frame, MissingName, StudentError, WorkerLost, by_worker
 from grader.worker.confine import PROCESSES
 
 Answer = TypeVar("Answer")
@@ -203,8 +203,8 @@ class Session:
         elif reason == "processes":
             lost = WorkerLost(
                 "crashed",
-                gettext("{doing} started more than {PROCESSES} processes or threads and was ended.").format(
-                    doing=doing, PROCESSES=PROCESSES
+                gettext("{doing} started more than {limit} processes or threads and was ended.").format(
+                    doing=doing, limit=PROCESSES
                 ),
             )
         elif isinstance(cause, _NONSENSE):
@@ -274,8 +274,8 @@ def _student_error(value: Any, doing: str, files: dict[str, bytes]) -> Exception
             known = isinstance(function, str) and any(f"def {function}(" in each for each in lines)
             parsed.append(Frame(name, line, function if known else "", lines[line - 1].strip()[:200]))
     if "MissingName" in types:
-        return MissingName(text[:500])
-    return StudentError([str(name)[:100] for name in types[:10]], text[:4_000], parsed, doing)
+        return MissingName(by_worker(text[:500]))
+    return StudentError([str(name)[:100] for name in types[:10]], by_worker(text[:4_000]), parsed, doing)
 
 
 def _text(source: bytes) -> str:

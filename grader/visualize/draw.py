@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from grader.datasets import CLASSES
-from grader.language import gettext
 from grader.visualize.look import Box, Predictions
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ def confusion(found: Predictions, path: Path) -> None:
     axis.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=8)
     axis.set_yticks(range(len(names)), names, fontsize=8)
     axis.set_xlabel("predicted")
-    axis.set_ylabel(gettext("right class"))
+    axis.set_ylabel("right class")
     for row, column in counts.nonzero().tolist():
         dark = counts[row, column] > counts.max() / 3
         axis.text(

@@ -191,19 +191,21 @@ def predict(
     return Predictions(dataset, chosen, torch.cat(found))
 
 
-def with_weights(value: Any, what: str, weights: dict[str, torch.Tensor] | None) -> tuple[Remote, str]:
-    """The model in eval mode, with ``weights`` where they fit; and the sentence that says which it has.
+def with_weights(value: Any, what: str, weights: dict[str, torch.Tensor] | None) -> tuple[Remote, bool, str]:
+    """The model in eval mode, with ``weights`` where they fit; whether they do, and what says which it has.
 
     Raises:
         CheckFailed: it is no nn.Module.
     """
     model = expect_module(value, what)
-    said = gettext("with its initial weights")
+    fits, said = False, gettext("{model} with its initial weights.")
     if weights is not None:
         try:
             model.load_state_dict(weights)
-            said = gettext("with the reference weights")
+            fits, said = True, gettext("{model} with the reference weights.")
         except (StudentError, CheckFailed):
-            said = gettext("with its initial weights: the reference weights do not fit (grader check says why)")
+            said = gettext(
+                "{model} with its initial weights: the reference weights do not fit (grader check says why)."
+            )
     model.eval()
-    return model, said
+    return model, fits, said.format(model=what)
