@@ -218,14 +218,16 @@ def provide_sandbox(root: Path) -> None:
     apt = shutil.which("apt-get")
     rights = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
     if apt and (not rights or shutil.which("sudo")):
-        say("Installing bubblewrap, the sandbox of class runs ...")
+        say(gettext("Installing bubblewrap, the sandbox of class runs ..."))
         install = [*rights, apt, "install", "--yes", "--no-install-recommends", "bubblewrap"]
         # A fresh system has no lists of packages yet.
         if quietly(install) or (quietly([*rights, apt, "update"]) and quietly(install)):
             return
     say(
-        "There is no bubblewrap, the sandbox of class runs (grader grade); everything else works without it.\n"
-        "On Debian and Ubuntu: sudo apt install bubblewrap"
+        gettext(
+            "There is no bubblewrap, the sandbox of class runs (grader grade); everything else works without it.\n"
+            "On Debian and Ubuntu: sudo apt install bubblewrap"
+        )
     )
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import io
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -144,7 +143,7 @@ def _mo(made: Catalog) -> bytes:
 
 
 def main(root: Path) -> None:
-    """Write all catalogues under ``root`` and say what is left to translate; exits with 1 if anything is."""
+    """Write all catalogues under ``root`` and say what is left to translate."""
     left = 0
     for path, content in written(root).items():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -156,7 +155,6 @@ def main(root: Path) -> None:
             if todo:
                 print(f"{path.relative_to(root)}: {len(todo)} to translate")
     print(f"{left} sentences are not translated yet." if left else "All sentences are translated.")
-    sys.exit(1 if left else 0)
 
 
 def strings(message: Message) -> tuple[str, ...]:

@@ -216,7 +216,7 @@ def entries(store: Store, chosen: Assignment) -> list[Entry]:
                 stored.result.extra_data,
                 submission=str(handin.submission.path),
                 assignment=chosen.name,
-                title=chosen.settings.title,
+                title=chosen.title,
             )
             result = msgspec.structs.replace(stored.result, extra_data=summary)
             same_as = by_result.setdefault(stored.content, handin.student)
