@@ -10,11 +10,11 @@ endif
 READY = if [ -x $(BIN)/python ]; then $(BIN)/python -I -S grader/bootstrap.py --quiet; \
 	else $(PYTHON) grader/bootstrap.py --quiet; fi
 
-.PHONY: help setup check visualize grade test bank audit lint format stubs release collect autograde train lock bench clean ready
+.PHONY: help setup check visualize grade test bank audit lint format translations stubs release collect autograde train lock bench clean ready
 .DEFAULT_GOAL := help
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 # $${A:+...}: make hands the variables on to the shell, which keeps spaces in paths together.
 export A SUBMISSION SUBMISSIONS OUT DATA EXACT JSON HTML LIMIT SEED RESUME ARGS COURSE DB EXCHANGE FORCE ZIP
@@ -54,6 +54,9 @@ lint: ready ## ruff (rules and format) and mypy
 format: ready ## let ruff mend and format the code
 	@$(BIN)/python -m ruff check --fix
 	@$(BIN)/python -m ruff format
+
+translations: ready ## collect the sentences that students meet, and compile their translations (*/locale/)
+	@$(BIN)/python -m grader.translations
 
 stubs: ready ## cut the students' stubs from the solutions
 	@$(BIN)/grader stubs

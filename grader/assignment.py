@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from grader.language import add_catalogues, gettext
+
 KIT = "grading_kit"  # in a released copy of one assignment (`grader release`): all that is not for students to edit
 Positive = Annotated[float, Meta(gt=0, le=1_000_000)]  # bounded: TOML knows inf
 Share = Annotated[float, Meta(gt=0, le=1)]
@@ -96,6 +98,17 @@ class Assignment:
     secret: Path | None
 
     @property
+    def title(self) -> str:
+        """Its title in the student's language."""
+        self.speak()
+        return gettext(self.settings.title)
+
+    def speak(self) -> None:
+        """From now on sentences are looked up in its catalogues first (`grader.language`)."""
+        for folder in filter(None, (self.secret, self.folder)):
+            add_catalogues(folder)
+
+    @property
     def workplace(self) -> Path:
         """Where a student edits its files: ``folder``; in a released copy, the folder around the kit."""
         root = self.folder.parent.parent
@@ -135,7 +148,11 @@ def find_root(start: Path | None = None) -> Path:
         for root in (folder / KIT, folder):
             if (root / "assignments").is_dir():
                 return root
-    raise AssignmentError(f"No folder named assignments in {here} or above it. Run this from the project's folder.")
+    raise AssignmentError(
+        gettext("No folder named assignments in {here} or above it. Run this from the project's folder.").format(
+            here=here
+        )
+    )
 
 
 def names(root: Path) -> list[str]:
@@ -152,8 +169,12 @@ def load(name: str, root: Path) -> Assignment:
     folder = root / "assignments" / name
     path = folder / "assignment.toml"
     if name not in names(root):
-        known = ", ".join(names(root)) or "none"
-        raise AssignmentError(f"There is no assignment {name!r} in {root / 'assignments'}. There: {known}.")
+        known = ", ".join(names(root)) or gettext("none")
+        raise AssignmentError(
+            gettext("There is no assignment {name!r} in {folder}. There: {known}.").format(
+                name=name, folder=root / "assignments", known=known
+            )
+        )
     settings = read_settings(path)
     secret = root / "solutions" / name
     return Assignment(name, settings, folder, secret if secret.is_dir() else None)
@@ -168,11 +189,13 @@ def read_settings(path: Path) -> Settings:
     try:
         return msgspec.toml.decode(path.read_bytes(), type=Settings)
     except OSError as error:
-        raise AssignmentError(f"{path} cannot be read: {error.strerror}.") from None
+        raise AssignmentError(
+            gettext("{path} cannot be read: {strerror}.").format(path=path, strerror=error.strerror)
+        ) from None
     except msgspec.ValidationError as error:
         text, _, where = str(error).partition(" - at `$")
         key = re.sub(r"^\.|`$", "", where)
         subject = f"{path}: {key}: " if key else f"{path}: "
         raise AssignmentError(f"{subject}{text}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise AssignmentError(f"{path} is not valid TOML: {error}.") from None
+        raise AssignmentError(gettext("{path} is not valid TOML: {error}.").format(path=path, error=error)) from None

@@ -20,11 +20,34 @@ starts again from an empty .venv. A lock keeps two runs from working at the same
 
 import sys
 
+
+def gettext(message: str) -> str:
+    """``message`` in the student's language: as in `grader.language`, which is not there yet."""
+    # Whatever is wrong with a catalogue, the sentence itself is there.
+    try:
+        import gettext
+        import os
+        from pathlib import Path
+
+        settings = [os.environ.get(name, "") for name in ("GRADER_LANG", "LC_ALL", "LC_MESSAGES", "LANG")]
+        language = next(filter(None, settings), "").split(".")[0].split("_")[0].lower()
+        folder = Path(__file__).resolve().parent / "locale"
+        return gettext.translation("grader", folder, [language]).gettext(message)
+    except (OSError, ValueError):
+        return message
+
+
+def later(message: str) -> str:
+    """``message`` itself, for `make translations` to find; `gettext` comes later."""
+    return message
+
+
 if sys.version_info < (3, 11):  # before all else, and in this file no newer syntax than 3.6 knows: it must get here
     sys.stderr.write(
-        f"torch-grader needs Python 3.11 or newer; this is Python {sys.version_info[0]}.{sys.version_info[1]} "
-        f"({sys.executable}).\n"
-        "If a newer one is installed, name it: make setup PYTHON=python3.12, or: python3.12 grader/bootstrap.py\n"
+        gettext(
+            "torch-grader needs Python 3.11 or newer; this is Python {version} ({path}).\n"
+            "If a newer one is installed, name it: make setup PYTHON=python3.12, or: python3.12 grader/bootstrap.py\n"
+        ).format(version="{}.{}".format(*sys.version_info), path=sys.executable)
     )
     sys.exit(2)
 if __name__ == "__main__" and not sys.flags.safe_path:
@@ -40,7 +63,7 @@ from pathlib import Path
 VERSION = "1"  # counted up when a change in this file must reach the environments that are there already
 UV_MINIMUM = (0, 5)  # knows UV_DEFAULT_INDEX
 LOCK = ".setup.lock"  # in .venv; .lock is uv's own
-DISK = "about 5 GB" if sys.platform == "linux" else "about 1 GB"  # torch for Linux brings CUDA along
+DISK = later("about 5 GB") if sys.platform == "linux" else later("about 1 GB")  # torch for Linux brings CUDA along
 
 
 class SetupError(Exception):
@@ -60,17 +83,17 @@ def main(arguments: list[str]) -> int:
         if not is_ready(root):
             set_up(root)
         elif "--quiet" not in arguments:
-            say(".venv is ready.")
+            say(gettext(".venv is ready."))
         if "--quiet" not in arguments:
             provide_sandbox(root)
     except SetupError as error:
-        say(f"Setting up .venv failed. {error}")
+        say(gettext("Setting up .venv failed. {error}").format(error=error))
         return 2
     except OSError as error:
-        say(f"Setting up .venv failed. {explain(str(error))}\n{error}")
+        say(gettext("Setting up .venv failed. {error}").format(error=f"{explain(str(error))}\n{error}"))
         return 2
     except KeyboardInterrupt:
-        say("\nStopped. The next run makes .venv anew; what was downloaded is kept.")
+        say(gettext("\nStopped. The next run makes .venv anew; what was downloaded is kept."))
         return 130
     return run(root, command) if command else 0
 
@@ -121,7 +144,9 @@ def stamp(root: Path) -> bytes:
         try:
             digest.update(hashlib.sha256((root / name).read_bytes()).digest())
         except FileNotFoundError:
-            raise SetupError(f"{name} is missing: is {root} a whole copy of the project?") from None
+            raise SetupError(
+                gettext("{name} is missing: is {root} a whole copy of the project?").format(name=name, root=root)
+            ) from None
     return digest.hexdigest().encode() + b" " + os.fsencode(venv.parent)
 
 
@@ -151,14 +176,18 @@ def set_up(root: Path) -> None:
     unfinished, ready = venv / ".unfinished", venv / ".ready"
     with locked(venv) as lock:
         if is_ready(root):
-            say(".venv is ready.")
+            say(gettext(".venv is ready."))
             return
         new = not is_usable(root)
         if new:
-            say(f"Setting up .venv in {venv.parent} (once; {DISK} of disk, a minute or two, longer on a slow line) ...")
+            say(
+                gettext(
+                    "Setting up .venv in {folder} (once; {disk} of disk, a minute or two, longer on a slow line) ..."
+                ).format(folder=venv.parent, disk=gettext(DISK))
+            )
             clear(venv)
         else:
-            say("Bringing .venv up to date ...")
+            say(gettext("Bringing .venv up to date ..."))
         unfinished.touch()
         ready.unlink(missing_ok=True)
         tools = Tools(root, lock)
@@ -175,7 +204,7 @@ def set_up(root: Path) -> None:
         tools.run([*install, "--no-deps", *what])
         unfinished.write_bytes(stamp(root))
         unfinished.replace(ready)
-        say(f".venv is ready, after {time.monotonic() - started:.0f} s.")
+        say(gettext(".venv is ready, after {seconds:.0f} s.").format(seconds=time.monotonic() - started))
 
 
 def provide_sandbox(root: Path) -> None:
@@ -189,14 +218,16 @@ def provide_sandbox(root: Path) -> None:
     apt = shutil.which("apt-get")
     rights = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
     if apt and (not rights or shutil.which("sudo")):
-        say("Installing bubblewrap, the sandbox of class runs ...")
+        say(gettext("Installing bubblewrap, the sandbox of class runs ..."))
         install = [*rights, apt, "install", "--yes", "--no-install-recommends", "bubblewrap"]
         # A fresh system has no lists of packages yet.
         if quietly(install) or (quietly([*rights, apt, "update"]) and quietly(install)):
             return
     say(
-        "There is no bubblewrap, the sandbox of class runs (grader grade); everything else works without it.\n"
-        "On Debian and Ubuntu: sudo apt install bubblewrap"
+        gettext(
+            "There is no bubblewrap, the sandbox of class runs (grader grade); everything else works without it.\n"
+            "On Debian and Ubuntu: sudo apt install bubblewrap"
+        )
     )
 
 
@@ -289,7 +320,11 @@ class Tools:
                     say("  " + line.rstrip())
         if process.returncode:
             last = "".join(f"  | {line}\n" for line in output.strip().splitlines()[-8:])
-            raise SetupError(f"{explain(output)}\nThe last that {Path(command[0]).name} said:\n{last.rstrip()}")
+            raise SetupError(
+                gettext("{why}\nThe last that {program} said:\n{last}").format(
+                    why=explain(output), program=Path(command[0]).name, last=last.rstrip()
+                )
+            )
         return output
 
     def uv(self) -> list[str]:
@@ -313,7 +348,7 @@ class Tools:
             self.adopt_index(index[1])
         pinned = self.venv / ".uv.txt"
         pinned.write_text(pinned_uv(self.root), encoding="utf-8")
-        say("  Getting uv, which installs the rest")
+        say(gettext("  Getting uv, which installs the rest"))
         self.run([*pip, "install", "--disable-pip-version-check", "--only-binary", ":all:", "-r", str(pinned)])
         return [str(shutil.which("uv", path=str(own)))]
 
@@ -331,8 +366,10 @@ class Tools:
                 continue
             return pip
         raise SetupError(
-            f"This Python ({self.python}) comes without pip, and uv is not on PATH. Install one of them.\n"
-            "On Debian and Ubuntu: sudo apt install python3-venv"
+            gettext(
+                "This Python ({python}) comes without pip, and uv is not on PATH. Install one of them.\n"
+                "On Debian and Ubuntu: sudo apt install python3-venv"
+            ).format(python=self.python)
         )
 
 
@@ -350,15 +387,15 @@ def pinned_uv(root: Path) -> str:
 
 # What the tools' messages have in common, and what it means to the user; the first that fits is taken.
 CAUSES = {
-    "no space left|not enough space|quota exceeded": "The disk is full. Free some space and try again.",
-    "permission denied|access is denied|read-only file system": "A file may not be written.",
-    "hash mismatch|not match the hashes": "A download is not the file that requirements.txt names. Try again.",
-    r"offline|\bnetwork\b|connect|timed out|failed to fetch|name resolution|dns error|versions: none": (
+    "no space left|not enough space|quota exceeded": later("The disk is full. Free some space and try again."),
+    "permission denied|access is denied|read-only file system": later("A file may not be written."),
+    "hash mismatch|not match the hashes": later("A download is not the file that requirements.txt names. Try again."),
+    r"offline|\bnetwork\b|connect|timed out|failed to fetch|name resolution|dns error|versions: none": later(
         "The packages could not be downloaded: is there a network? A proxy goes into HTTPS_PROXY, a mirror into "
         "PIP_INDEX_URL."
     ),
-    "no wheels|no usable wheels|no matching distribution": (
-        f"A package is not made for this system or this Python ({sys.version_info[0]}.{sys.version_info[1]})."
+    "no wheels|no usable wheels|no matching distribution": later(
+        "A package is not made for this system or this Python ({version})."
     ),
 }
 
@@ -373,8 +410,8 @@ def explain(output: str) -> str:
 
     for pattern, sentence in CAUSES.items():
         if re.search(pattern, output, re.IGNORECASE):
-            return sentence
-    return "A tool ended with an error."
+            return gettext(sentence).format(version="{}.{}".format(*sys.version_info))
+    return gettext("A tool ended with an error.")
 
 
 if sys.platform == "win32":
@@ -410,7 +447,7 @@ def locked(venv: Path) -> Iterator[int]:
     venv.mkdir(parents=True, exist_ok=True)
     with (venv / LOCK).open("w") as file:
         if not try_lock(file.fileno()):
-            say("Another run is setting up .venv. Waiting for it ...")
+            say(gettext("Another run is setting up .venv. Waiting for it ..."))
             while not try_lock(file.fileno()):
                 time.sleep(0.2)
         yield file.fileno()

@@ -27,6 +27,7 @@ import platformdirs
 import torch
 
 from grader.assignment import Assignment
+from grader.language import gettext
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SIZE = 32  # of CIFAR-10's images
@@ -112,7 +113,9 @@ def digits(split: str, kind: str = "CIFAR-10") -> Dataset:
     images = large.round().clamp(0, 255).to(torch.uint8).expand(-1, form.channels, -1, -1).contiguous()
     labels = torch.tensor(target[chosen], dtype=torch.int64)
     shape = f"{form.channels}x{form.size}x{form.size}"
-    return Dataset("digits", images, labels, f"embedded (scikit-learn's digits, upsampled to {shape})")
+    return Dataset(
+        "digits", images, labels, gettext("embedded (scikit-learn's digits, upsampled to {shape})").format(shape=shape)
+    )
 
 
 def _digit_arrays() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
@@ -140,7 +143,11 @@ def cifar10(path: Path, split: str) -> Dataset:
     """
     path = Path(path).expanduser()
     if not path.exists():
-        raise DataError(f"No CIFAR-10 at {path}: there is no such file or folder. Check --data / GRADER_DATA.")
+        raise DataError(
+            gettext("No CIFAR-10 at {path}: there is no such file or folder. Check --data / GRADER_DATA.").format(
+                path=path
+            )
+        )
     batches = path if path.name == "cifar-10-batches-py" else path / "cifar-10-batches-py"
     if batches.is_dir():
         return _from_batches(batches, split)
@@ -154,8 +161,11 @@ def cifar10(path: Path, split: str) -> Dataset:
         if archive.is_file() and archive.name.endswith((".tar.xz", ".tar.gz", ".tar")):
             return _from_archive(archive, split)
     raise DataError(
-        f"No CIFAR-10 {split} images at {path}: looked for cifar-10-batches-py/, {split}/<class>/*.jpg and "
-        f"{split}.tar.xz. Point --data / GRADER_DATA at the folder that holds one of them."
+        gettext(
+            "No CIFAR-10 {split} images at {path}: looked for cifar-10-batches-py/, "
+            "{split}/<class>/*.jpg and {split}.tar.xz. Point --data / GRADER_DATA at the folder "
+            "that holds one of them."
+        ).format(split=split, path=path)
     )
 
 
@@ -168,14 +178,20 @@ def mnist(path: Path, split: str) -> Dataset:
     """
     path = Path(path).expanduser()
     if not path.exists():
-        raise DataError(f"No MNIST at {path}: there is no such file or folder. Check --data / GRADER_DATA.")
+        raise DataError(
+            gettext("No MNIST at {path}: there is no such file or folder. Check --data / GRADER_DATA.").format(
+                path=path
+            )
+        )
     inside = {"raw": 2, "MNIST": 1}.get(path.resolve().name, 0)
     root = [path.resolve(), *path.resolve().parents][inside]
     raw = root / "MNIST" / "raw"
     if not raw.is_dir():
         raise DataError(
-            f"No MNIST at {path}: looked for MNIST/raw/, as torchvision has it. Point --data / GRADER_DATA at the "
-            "folder that holds it, or use --data digits."
+            gettext(
+                "No MNIST at {path}: looked for MNIST/raw/, as torchvision has it. Point --data / "
+                "GRADER_DATA at the folder that holds it, or use --data digits."
+            ).format(path=path)
         )
     from torchvision.datasets import MNIST
 
@@ -184,12 +200,18 @@ def mnist(path: Path, split: str) -> Dataset:
         images, labels = loaded.data.unsqueeze(1).contiguous(), loaded.targets.to(torch.int64)
     except Exception as error:
         raise DataError(
-            f"{raw} is not a complete MNIST ({error}). Delete it and fetch it again with --data download."
+            gettext(
+                "{raw} is not a complete MNIST ({error}). Delete it and fetch it again with --data download."
+            ).format(raw=raw, error=error)
         ) from error
     form = FORMS["MNIST"]
     fits = images.shape == (len(labels), form.channels, form.size, form.size) and len(labels) > 0
     if not fits or not 0 <= int(labels.min()) <= int(labels.max()) <= 9:
-        raise DataError(f"{raw} does not hold {split} images of 28x28 with a label from 0 to 9 each. Fetch it again.")
+        raise DataError(
+            gettext(
+                "{raw} does not hold {split} images of 28x28 with a label from 0 to 9 each. Fetch it again."
+            ).format(raw=raw, split=split)
+        )
     return Dataset("MNIST", images, labels, str(raw))
 
 
@@ -238,9 +260,11 @@ def for_assignment(assignment: Assignment, data: Path | None = None) -> Dataset:
         return find(data, kind=checkpoint.images)
     if data is not None and str(data) != "digits":
         raise DataError(
-            f"The reference weights of {assignment.name} were trained on {', '.join(trained_on)} alone, so nothing can "
-            f"be measured with them on {data}. Use --data digits, or train them anew: grader train {assignment.name} "
-            f"--data {data}"
+            gettext(
+                "The reference weights of {name} were trained on {trained_on} alone, so nothing can "
+                "be measured with them on {data}. Use --data digits, or train them anew: grader "
+                "train {name} --data {data}"
+            ).format(name=assignment.name, trained_on=", ".join(trained_on), data=data)
         )
     return digits("test", checkpoint.images)
 
@@ -271,7 +295,9 @@ def _download(root: Path, kind: str) -> None:
         {"CIFAR-10": CIFAR10, "MNIST": MNIST}[kind](str(root), train=False, download=True)
     except Exception as error:
         raise DataError(
-            f"{kind} could not be downloaded into {root}/: {error}. Without --data the embedded digits are used."
+            gettext(
+                "{kind} could not be downloaded into {root}/: {error}. Without --data the embedded digits are used."
+            ).format(kind=kind, root=root, error=error)
         ) from error
 
 
@@ -282,8 +308,10 @@ def _from_batches(batches: Path, split: str) -> Dataset:
         loaded = CIFAR10(str(batches.parent), train=split == "train", download=False)
     except Exception as error:
         raise DataError(
-            f"{batches} is not a complete torchvision CIFAR-10 (its files do not match their checksums). "
-            "Delete it and fetch it again with --data download."
+            gettext(
+                "{batches} is not a complete torchvision CIFAR-10 (its files do not match their "
+                "checksums). Delete it and fetch it again with --data download."
+            ).format(batches=batches)
         ) from error
     images = torch.from_numpy(loaded.data).permute(0, 3, 1, 2).contiguous()
     return Dataset("CIFAR-10", images, torch.tensor(loaded.targets, dtype=torch.int64), str(batches))
@@ -315,12 +343,20 @@ def _tar_entries(archive: Path, split: str) -> Iterator[tuple[str, str, bytes]]:
                 parts = Path(member.name).parts
                 if member.isfile() and len(parts) >= 3 and parts[-3] == split:
                     if member.size > 1 << 20:
-                        raise DataError(f"{archive}: {member.name} has {member.size:,} bytes; a 32x32 image has 1,000.")
+                        raise DataError(
+                            gettext("{archive}: {name} has {size:,} bytes; a 32x32 image has 1,000.").format(
+                                archive=archive, name=member.name, size=member.size
+                            )
+                        )
                     file = tar.extractfile(member)
                     assert file is not None
                     yield parts[-2], parts[-1], file.read()
     except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError) as error:
-        raise DataError(f"{archive} cannot be read as an archive ({error}). Fetch it again.") from error
+        raise DataError(
+            gettext("{archive} cannot be read as an archive ({error}). Fetch it again.").format(
+                archive=archive, error=error
+            )
+        ) from error
 
 
 def _from_images(entries: Iterable[tuple[str, str, bytes]], where: Path, split: str) -> Dataset:
@@ -334,16 +370,28 @@ def _from_images(entries: Iterable[tuple[str, str, bytes]], where: Path, split: 
         try:
             pixels = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
         except Exception as error:
-            raise DataError(f"{where}: {class_name}/{file_name} is not a readable image ({error}).") from error
+            raise DataError(
+                gettext("{where}: {class_name}/{file_name} is not a readable image ({error}).").format(
+                    where=where, class_name=class_name, file_name=file_name, error=error
+                )
+            ) from error
         if pixels.shape != (SIZE, SIZE, 3):
             raise DataError(
-                f"{where}: {class_name}/{file_name} is {pixels.shape[1]}x{pixels.shape[0]}; expected 32x32."
+                gettext("{where}: {class_name}/{file_name} is {width}x{height}; expected 32x32.").format(
+                    where=where,
+                    class_name=class_name,
+                    file_name=file_name,
+                    width=pixels.shape[1],
+                    height=pixels.shape[0],
+                )
             )
         decoded.append((class_name, file_name, pixels))
     found = sorted({class_name for class_name, _, _ in decoded})
     if found != list(CLASSES):
         raise DataError(
-            f"{where}: expected the ten class folders {', '.join(CLASSES)}; found {', '.join(found) or 'none'}."
+            gettext("{where}: expected the ten class folders {classes}; found {found}.").format(
+                where=where, classes=", ".join(CLASSES), found=", ".join(found) or gettext("none")
+            )
         )
     decoded.sort(key=lambda entry: entry[:2])
     images = torch.from_numpy(np.stack([pixels for _, _, pixels in decoded])).permute(0, 3, 1, 2).contiguous()

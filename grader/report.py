@@ -17,9 +17,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from grader.language import gettext, later, ngettext
 from grader.result import Result, Status, Summary, TestResult
 
 WIDEST = 100  # columns: longer lines are hard to read
@@ -31,16 +33,15 @@ SHOWN_PRINTED = 5  # lines of what the student's code printed, the last
 
 # The word of a status, its mark, its style, and how the counts at the end call it.
 _LOOK: dict[Status, tuple[str, str, str, str]] = {
-    "passed": ("PASS", "✓", "green", "passed"),
-    "failed": ("FAIL", "✗", "bold red", "failed"),
-    "error": ("ERROR", "✗", "bold red", "ended with an error"),
-    "timeout": ("TIMEOUT", "✗", "bold magenta", "took too long"),
-    "out_of_memory": ("MEMORY", "✗", "bold magenta", "took too much memory"),
-    "crashed": ("CRASH", "✗", "bold magenta", "crashed"),
-    "blocked": ("BLOCKED", "-", "dim", "blocked"),
-    "not_attempted": ("TODO", "-", "bold yellow", "not written yet"),
+    "passed": (later("PASS"), "✓", "green", later("passed")),
+    "failed": (later("FAIL"), "✗", "bold red", later("failed")),
+    "error": (later("ERROR"), "✗", "bold red", later("ended with an error")),
+    "timeout": (later("TIMEOUT"), "✗", "bold magenta", later("took too long")),
+    "out_of_memory": (later("MEMORY"), "✗", "bold magenta", later("took too much memory")),
+    "crashed": (later("CRASH"), "✗", "bold magenta", later("crashed")),
+    "blocked": (later("BLOCKED"), "-", "dim", later("blocked")),
+    "not_attempted": (later("TODO"), "-", "bold yellow", later("not written yet")),
 }
-_WORD = max(len(look[0]) for look in _LOOK.values())
 _INDENT = 4
 
 
@@ -100,7 +101,7 @@ def title_line(result: Result) -> str:
 
 def file_line(summary: Summary) -> str:
     """Which file was graded."""
-    return f"File: {short_path(summary.submission)}"
+    return gettext("File: {path}").format(path=short_path(summary.submission))
 
 
 def data_line(result: Result) -> str:
@@ -108,13 +109,15 @@ def data_line(result: Result) -> str:
     source = result.extra_data.data
     name = next((str(test.extra_data.dataset) for test in result.tests if test.extra_data.dataset), "")
     if not source:
-        return "Data: none was needed"
-    return f"Data: {source}" if not name or name in source else f"Data: {name}, {source}"
+        return gettext("Data: none was needed")
+    return gettext("Data: {source}").format(source=source if not name or name in source else f"{name}, {source}")
 
 
 def score_line(result: Result) -> str:
     """The points."""
-    return f"Score: {result.score:g} of {result.extra_data.max_score:g} points"
+    return gettext("Score: {score:g} of {max_score:g} points").format(
+        score=result.score, max_score=result.extra_data.max_score
+    )
 
 
 def counts_line(result: Result) -> str:
@@ -126,19 +129,29 @@ def counts_line(result: Result) -> str:
     '1 check: 1 passed'
     """
     counts = Counter(test.extra_data.status for test in result.tests)
-    parts = [f"{counts[status]} {look[3]}" for status, look in _LOOK.items() if counts[status]]
-    return f"{_many(len(result.tests), 'check')}: {', '.join(parts)}"
+    one = gettext("{count} {status}")
+    parts = [
+        one.format(count=counts[status], status=gettext(look[3])) for status, look in _LOOK.items() if counts[status]
+    ]
+    count = len(result.tests)
+    said = ngettext("{count} check: {parts}", "{count} checks: {parts}", count)
+    return said.format(count=count, parts=", ".join(parts))
 
 
 def not_run_line(points: float) -> str:
     """What this copy cannot check."""
-    verb = "depends" if points == 1 else "depend"
-    return f"{_many(points, 'more point')} {verb} on checks that only your instructor has."
+    return ngettext(
+        "{points:g} more point depends on checks that only your instructor has.",
+        "{points:g} more points depend on checks that only your instructor has.",
+        points,
+    ).format(points=points)
 
 
 def all_blocked_line(count: int) -> str:
     """What becomes of the checks where the file cannot be imported."""
-    return f"{_many(count, 'check')} cannot run until this is mended."
+    return ngettext(
+        "{count} check cannot run until this is mended.", "{count} checks cannot run until this is mended.", count
+    ).format(count=count)
 
 
 def waits_line(numbers: Sequence[int], title: str) -> str:
@@ -147,7 +160,7 @@ def waits_line(numbers: Sequence[int], title: str) -> str:
     >>> waits_line([1, 4], "vgg16() has 14,983,498 parameters")
     '(after 1 and 4) vgg16() has 14,983,498 parameters'
     """
-    return f"(after {' and '.join(map(str, numbers))}) {title}"
+    return gettext("(after {numbers}) {title}").format(numbers=gettext(" and ").join(map(str, numbers)), title=title)
 
 
 def next_step(result: Result) -> str:
@@ -155,18 +168,24 @@ def next_step(result: Result) -> str:
     summary = result.extra_data
     file = short_path(summary.submission)
     if summary.message:
-        where = f" ({summary.frames[-1]})" if summary.frames else ""
-        return f"Next: mend {file}. {_first_lines(summary.message)}{where}"
+        where = f" ({frame_line(summary.frames[-1])})" if summary.frames else ""
+        return gettext("Next: mend {file}. {message}{where}").format(
+            file=file, message=_first_lines(summary.message), where=where
+        )
     todo = [test for test in result.tests if test.extra_data.status not in ("passed", "blocked")]
     if not todo:
-        return "Next: nothing. All checks passed." if is_full(result) else ""
+        return gettext("Next: nothing. All checks passed.") if is_full(result) else ""
     detail = todo[0].extra_data
     if detail.status == "not_attempted":
         place = _place(detail.frames, summary.submission)
-        step = f"Next: open {file} and {'begin with' if result.score == 0 else 'write'} {place or todo[0].name}."
+        if result.score == 0:
+            step = gettext("Next: open {file} and begin with {place}.")
+        else:
+            step = gettext("Next: open {file} and write {place}.")
+        step = step.format(file=file, place=place or todo[0].name)
     else:
         number = result.tests.index(todo[0]) + 1
-        step = f"Next: check {number}, {todo[0].name}."
+        step = gettext("Next: check {number}, {name}.").format(number=number, name=todo[0].name)
         return f"{step} {detail.hint or _first_lines(detail.message)}".rstrip()
     return f"{step} {detail.hint}".rstrip()
 
@@ -174,44 +193,65 @@ def next_step(result: Result) -> str:
 def overview_lines(results: Sequence[Result]) -> list[str]:
     """One line per assignment, for the end of a run over several."""
     width = max((len(result.extra_data.assignment) for result in results), default=0)
-    return [
-        f"{result.extra_data.assignment:<{width}}  {result.score:g} of {result.extra_data.max_score:g} points"
-        f"{'' if is_started(result) else ', not started'}"
-        for result in results
-    ]
+    lines = []
+    for result in results:
+        summary = result.extra_data
+        said = (
+            gettext("{score:g} of {most:g} points")
+            if is_started(result)
+            else gettext("{score:g} of {most:g} points, not started")
+        )
+        lines.append(f"{summary.assignment:<{width}}  {said.format(score=result.score, most=summary.max_score)}")
+    return lines
 
 
 def cut_line() -> str:
     """Stands for the rest of a message that is too long for the screen."""
-    return "... (--json has the whole text)"
+    return gettext("... (--json has the whole text)")
 
 
 def frames_left_out(count: int) -> str:
     """Stands for the outer calls of a long traceback."""
-    return f"... ({_many(count, 'call')} before that)"
+    return ngettext("... ({count} call before that)", "... ({count} calls before that)", count).format(count=count)
+
+
+def frame_line(frame: str) -> str:
+    """A line of a traceback, as `grader.student.outcomes.Frame` writes it, in the student's language.
+
+    >>> frame_line("vgg.py, line 3 in forward: x.view(2)")
+    'vgg.py, line 3 in forward: x.view(2)'
+    """
+    found = _FRAME.match(frame)
+    if not found:
+        return frame
+    file, line, function, source = found.groups()
+    if function:
+        said = gettext("{file}, line {line} in {function}: {source}")
+    else:
+        said = gettext("{file}, line {line}: {source}")
+    return said.format(file=file, line=line, function=function, source=source)
 
 
 _FIELDS = {
-    "expected": "Expected:",
-    "actual": "Actual:",
-    "where": "Where:",
-    "printed": "Printed:",
-    "diagnosis": "Likely:",
-    "hint": "Try:",
+    "expected": later("Expected:"),
+    "actual": later("Actual:"),
+    "where": later("Where:"),
+    "printed": later("Printed:"),
+    "diagnosis": later("Likely:"),
+    "hint": later("Try:"),
 }
-_FIELD = max(map(len, _FIELDS.values())) + 1
-
-
-def _many(count: float, noun: str) -> str:
-    return f"{count:g} {noun}" if count == 1 else f"{count:g} {noun}s"
+# As `grader.student.outcomes.Frame` writes it.
+_FRAME = re.compile(r"(.+), line (\d+)(?: in ([^:]+))?: (.*)", re.DOTALL)
 
 
 def _place(frames: list[str], submission: str) -> str:
     """The function to write, and its line, from the student's innermost frame."""
     for frame in reversed(frames):
-        found = re.match(r"(.+), line (\d+)(?: in ([^:]+))?:", frame)
+        found = _FRAME.match(frame)
         if found and found[1] == Path(submission).name:
-            return f"{found[3]} (line {found[2]})" if found[3] else f"line {found[2]}"
+            if not found[3]:
+                return gettext("line {line}").format(line=found[2])
+            return gettext("{function} (line {line})").format(function=found[3], line=found[2])
     return ""
 
 
@@ -334,7 +374,8 @@ class _Page:
 
     def field(self, name: str, content: str, style: str = "") -> None:
         """A labelled part of what became of a check."""
-        label = Text(f"{_FIELDS[name]:<{_FIELD}}", "bold" if name == "hint" else "dim")
+        room = max(cell_len(gettext(label)) for label in _FIELDS.values()) + 1
+        label = Text(set_cell_size(gettext(_FIELDS[name]), room), "bold" if name == "hint" else "dim")
         prefix = Text.assemble(" " * _INDENT, label)
         self.hang(prefix, self.text(content, style))
 
@@ -348,7 +389,7 @@ def _header(page: _Page, result: Result) -> None:
 def _import_problem(page: _Page, result: Result) -> None:
     summary = result.extra_data
     word, mark, style, _ = _LOOK[summary.status]
-    page.hang(page.text(f"{mark} {word}  ", style), page.text(_shortened(summary.message)))
+    page.hang(page.text(f"{mark} {gettext(word)}  ", style), page.text(_shortened(summary.message)))
     _frames(page, summary.frames)
     _printed(page, summary.printed)
     if result.tests:
@@ -357,13 +398,14 @@ def _import_problem(page: _Page, result: Result) -> None:
 
 def _checks(page: _Page, result: Result) -> None:
     number_of = {test.extra_data.check: number for number, test in enumerate(result.tests, 1)}
+    widest = max(cell_len(gettext(look[0])) for look in _LOOK.values())
     points = max((len(_points(test)) for test in result.tests), default=0)
     for number, test in enumerate(result.tests, 1):
         detail = test.extra_data
         word, mark, style, _ = _LOOK[detail.status]
         prefix = Text.assemble(
             page.text(f"{number:>2} ", "dim"),
-            page.text(f"{mark} {word:<{_WORD}}", style),
+            page.text(f"{mark} {set_cell_size(gettext(word), widest)}", style),
             page.text(f"  {_points(test):>{points}}  "),
         )
         if detail.status == "blocked":
@@ -400,7 +442,7 @@ def _what_happened(page: _Page, test: TestResult) -> None:
 
 
 def _frames(page: _Page, frames: list[str]) -> None:
-    shown = [plain(frame).replace("\n", " ") for frame in frames[-SHOWN_FRAMES:]]
+    shown = [plain(frame_line(frame)).replace("\n", " ") for frame in frames[-SHOWN_FRAMES:]]
     if len(frames) > SHOWN_FRAMES:
         shown.insert(0, frames_left_out(len(frames) - SHOWN_FRAMES))
     if shown:

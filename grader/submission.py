@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.assignment import Assignment
+from grader.language import gettext
 
 MAX_FILE = 1 << 20  # bytes of Python source
 
@@ -51,14 +52,20 @@ def read(assignment: Assignment, path: Path | None = None) -> Submission:
     wanted = assignment.settings.files
     where = assignment.workplace if path is None else path.expanduser()
     if not where.exists():
-        raise SubmissionError(f"There is no {where}. Give the file {wanted[0]} or the folder it is in.")
+        raise SubmissionError(
+            gettext("There is no {where}. Give the file {wanted} or the folder it is in.").format(
+                where=where, wanted=wanted[0]
+            )
+        )
     if where.is_dir():
         places = {name: where / name for name in wanted}
     elif len(wanted) == 1:
         places = {wanted[0]: where}
     else:
         raise SubmissionError(
-            f"{assignment.name} consists of {', '.join(wanted)}: give the folder they are in, not {where}."
+            gettext("{name} consists of {wanted}: give the folder they are in, not {where}.").format(
+                name=assignment.name, wanted=", ".join(wanted), where=where
+            )
         )
     return Submission(places[wanted[0]], {name: _content(place, name) for name, place in places.items()})
 
@@ -67,18 +74,28 @@ def _content(place: Path, name: str) -> bytes:
     if not place.is_file():
         others = sorted(file.name for file in place.parent.glob("*.py") if file.is_file())[:5]
         there = (
-            f" The folder has {', '.join(others)}: rename yours to {name}, or give it with its name." if others else ""
+            gettext(" The folder has {others}: rename yours to {name}, or give it with its name.").format(
+                others=", ".join(others), name=name
+            )
+            if others
+            else ""
         )
-        raise SubmissionError(f"There is no file {place}.{there}")
+        raise SubmissionError(gettext("There is no file {place}.{there}").format(place=place, there=there))
     try:
         with place.open("rb") as file:
             content = file.read(MAX_FILE + 1)
     except OSError as error:
-        raise SubmissionError(f"{place} cannot be read: {error.strerror}.") from None
+        raise SubmissionError(
+            gettext("{place} cannot be read: {strerror}.").format(place=place, strerror=error.strerror)
+        ) from None
     if len(content) > MAX_FILE:
         raise SubmissionError(
-            f"{place} is larger than {MAX_FILE >> 20} MB. Hand in source code only, no data or weights."
+            gettext("{place} is larger than {size} MB. Hand in source code only, no data or weights.").format(
+                place=place, size=MAX_FILE >> 20
+            )
         )
     if not content.strip():
-        raise SubmissionError(f"{place} is empty. Fetch the stub again, or restore your work.")
+        raise SubmissionError(
+            gettext("{place} is empty. Fetch the stub again, or restore your work.").format(place=place)
+        )
     return content

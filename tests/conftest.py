@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as grader/__main__.py; several tests at once share the cores
+os.environ["GRADER_LANG"] = "en"  # what the tests expect to read, whatever the machine speaks
 collect_ignore_glob = ["attacks/*"]  # hostile: imported by a sandboxed worker only
 GOLDEN = Path(__file__).parent / "golden"
 

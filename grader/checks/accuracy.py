@@ -20,6 +20,7 @@ from torch import nn
 
 from grader.checks.architecture import expect_shape
 from grader.datasets import CLASSES, Dataset, cache_dir, normalise
+from grader.language import gettext
 from grader.sequential import Decision, SequentialTest
 from grader.student import CheckFailed, Remote
 
@@ -46,12 +47,14 @@ class Accuracy:
         '50 of 50 images of digits are right, which decides it: of all 450 between 90.0% and 100.0% would be'
         """
         if self.seen == self.total:
-            return f"{self.correct:,} of all {self.total:,} images of {name} are right ({self.correct / self.seen:.2%})"
+            return gettext("{correct:,} of all {total:,} images of {name} are right ({share:.2%})").format(
+                correct=self.correct, total=self.total, name=name, share=self.correct / self.seen
+            )
         low, high = self.interval
-        return (
-            f"{self.correct:,} of {self.seen:,} images of {name} are right, which decides it: "
-            f"of all {self.total:,} between {low:.1%} and {high:.1%} would be"
-        )
+        return gettext(
+            "{correct:,} of {seen:,} images of {name} are right, which decides it: of all "
+            "{total:,} between {low:.1%} and {high:.1%} would be"
+        ).format(correct=self.correct, seen=self.seen, name=name, total=self.total, low=low, high=high)
 
 
 @dataclass
@@ -96,7 +99,11 @@ def measure(model: Remote, benchmark: Benchmark) -> Accuracy:
     try:
         for chosen in (*order[:SOON].split(SMALL_BATCH), *order[SOON:].split(BATCH)):
             images = normalise(dataset.images[chosen])
-            logits = expect_shape(model(images), (len(chosen), len(CLASSES)), f"{model} on {len(chosen)} images")
+            logits = expect_shape(
+                model(images),
+                (len(chosen), len(CLASSES)),
+                gettext("{model} on {count} images").format(model=model, count=len(chosen)),
+            )
             right = torch.isfinite(logits).all(1) & (logits.double().argmax(1) == dataset.labels[chosen])
             test.update(right.numpy(), None if known is None else known[chosen].numpy())
             benchmark.progress(test.seen, len(dataset))
@@ -121,11 +128,13 @@ def expect_accuracy(model: Remote, benchmark: Benchmark) -> str:
         dataset=benchmark.dataset.name,
         exact=benchmark.exact,
     )
-    sentence = f"With the reference weights {found.sentence(benchmark.dataset.name)}."
+    sentence = gettext("With the reference weights {sentence}.").format(sentence=found.sentence(benchmark.dataset.name))
     if found.decision != "reached":
         raise CheckFailed(
-            f"{sentence} At least {benchmark.threshold:.0%} are needed.",
-            expected=f"at least {benchmark.threshold:.0%}",
+            gettext("{sentence} At least {threshold:.0%} are needed.").format(
+                sentence=sentence, threshold=benchmark.threshold
+            ),
+            expected=gettext("at least {threshold:.0%}").format(threshold=benchmark.threshold),
             actual=f"{found.correct / found.seen:.1%}",
         )
     return sentence

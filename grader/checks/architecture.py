@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from grader.language import gettext
 from grader.student import CheckFailed, Path, Remote, StudentError, call
 
 Shape = tuple[int, ...]
@@ -30,9 +31,17 @@ def expect_tensor(value: Any, what: str) -> torch.Tensor:
     if isinstance(value, torch.Tensor):
         return value
     if value is None:
-        raise CheckFailed(f"{what} returned None. Is a return missing?", expected="a tensor", actual="None")
+        raise CheckFailed(
+            gettext("{what} returned None. Is a return missing?").format(what=what),
+            expected=gettext("a tensor"),
+            actual="None",
+        )
     kind = value.type if isinstance(value, Remote) else type(value).__name__
-    raise CheckFailed(f"{what} returned a {kind}; a tensor is expected.", expected="a tensor", actual=kind)
+    raise CheckFailed(
+        gettext("{what} returned a {kind}; a tensor is expected.").format(what=what, kind=kind),
+        expected=gettext("a tensor"),
+        actual=kind,
+    )
 
 
 def expect_module(value: Any, what: str) -> Remote:
@@ -43,8 +52,18 @@ def expect_module(value: Any, what: str) -> Remote:
     """
     if isinstance(value, Remote) and value.is_module:
         return value
-    kind = value.type if isinstance(value, Remote) else "None" if value is None else f"a {type(value).__name__}"
-    raise CheckFailed(f"{what} gives {kind}; an nn.Module is expected.", expected="an nn.Module", actual=kind)
+    kind = (
+        value.type
+        if isinstance(value, Remote)
+        else "None"
+        if value is None
+        else gettext("a {type}").format(type=type(value).__name__)
+    )
+    raise CheckFailed(
+        gettext("{what} gives {kind}; an nn.Module is expected.").format(what=what, kind=kind),
+        expected=gettext("an nn.Module"),
+        actual=kind,
+    )
 
 
 def expect_shape(value: Any, shape: Shape, what: str) -> torch.Tensor:
@@ -60,7 +79,13 @@ def expect_shape(value: Any, shape: Shape, what: str) -> torch.Tensor:
     tensor = expect_tensor(value, what)
     actual = tuple(tensor.shape)
     if actual != shape:
-        raise CheckFailed(f"{what} has shape {actual}; {shape} is expected.", expected=shape, actual=actual)
+        raise CheckFailed(
+            gettext("{what} has shape {shape}; {expected} is expected.").format(
+                what=what, shape=actual, expected=shape
+            ),
+            expected=shape,
+            actual=actual,
+        )
     return tensor
 
 
@@ -74,13 +99,17 @@ def expect_parameter_count(model: Remote, count: int) -> None:
     actual = sum(prod(parameter.shape) for parameter in parameters)
     if actual != count:
         raise CheckFailed(
-            f"{model} has {actual:,} parameters; {count:,} are expected ({actual - count:+,}).",
+            gettext("{model} has {actual:,} parameters; {count:,} are expected ({difference:+,}).").format(
+                model=model, actual=actual, count=count, difference=actual - count
+            ),
             expected=count,
             actual=actual,
         )
     frozen = [parameter.name for parameter in parameters if not parameter.requires_grad]
     if frozen:
-        raise CheckFailed(f"{model}: {frozen[0]} is not trained (requires_grad is False).")
+        raise CheckFailed(
+            gettext("{model}: {frozen} is not trained (requires_grad is False).").format(model=model, frozen=frozen[0])
+        )
 
 
 def expect_state(model: Remote, expected: Mapping[str, Shape]) -> None:
@@ -94,17 +123,31 @@ def expect_state(model: Remote, expected: Mapping[str, Shape]) -> None:
     missing = [key for key in expected if key not in actual]
     surplus = [key for key in actual if key not in expected]
     if missing or surplus:
-        parts = [f"has no {_some(missing)}"] if missing else []
-        parts += [f"has {_some(surplus)}, which should not be there"] if surplus else []
+        if not surplus:
+            said = gettext("The state_dict of {model} has no {missing}; so the reference checkpoint does not fit.")
+        elif not missing:
+            said = gettext(
+                "The state_dict of {model} has {surplus}, which should not be there; so the reference checkpoint "
+                "does not fit."
+            )
+        else:
+            said = gettext(
+                "The state_dict of {model} has no {missing} and has {surplus}, which should not be there; so the "
+                "reference checkpoint does not fit."
+            )
         raise CheckFailed(
-            f"The state_dict of {model} {' and '.join(parts)}; so the reference checkpoint does not fit.",
-            expected=f"{len(expected)} entries",
-            actual=f"{len(actual)} entries",
+            said.format(model=model, missing=_some(missing), surplus=_some(surplus)),
+            expected=gettext("{count} entries").format(count=len(expected)),
+            actual=gettext("{count} entries").format(count=len(actual)),
         )
     for key, shape in expected.items():
         if actual[key] != shape:
             raise CheckFailed(
-                f"{key} of {model} has shape {actual[key]}; {shape} is expected.", expected=shape, actual=actual[key]
+                gettext("{key} of {model} has shape {actual}; {shape} is expected.").format(
+                    key=key, model=model, actual=actual[key], shape=shape
+                ),
+                expected=shape,
+                actual=actual[key],
             )
 
 
@@ -133,16 +176,26 @@ def expect_steps(model: Remote, x: torch.Tensor, expected: Mapping[str, Shape]) 
     seen = {step.name: step for step in reversed(steps)}  # the first run of each
     for name, shape in expected.items():
         if name not in seen:
-            why = f": {error}" if error else ", or is never called"
-            raise CheckFailed(f"{model}.{name} gives no output{why}.", expected=f"{name}: {shape}")
+            why = f": {error}" if error else gettext(", or is never called")
+            raise CheckFailed(
+                gettext("{model}.{name} gives no output{why}.").format(model=model, name=name, why=why),
+                expected=f"{name}: {shape}",
+            )
         step = seen[name]
         if step.output_shape != shape:
             raise CheckFailed(
-                f"{model}.{name} ({step.type}) turns {step.input_shape} into {step.output_shape}; {shape} is expected.",
+                gettext("{model}.{name} ({type}) turns {input_shape} into {output_shape}; {shape} is expected.").format(
+                    model=model,
+                    name=name,
+                    type=step.type,
+                    input_shape=step.input_shape,
+                    output_shape=step.output_shape,
+                    shape=shape,
+                ),
                 expected=shape,
                 actual=step.output_shape,
             )
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return ", ".join(names[:3]) + (gettext(" and {count} more").format(count=len(names) - 3) if len(names) > 3 else "")

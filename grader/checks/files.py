@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 
+from grader.language import gettext
 from grader.student import CheckFailed
 
 _SHA256 = 64  # hexadecimal digits
@@ -57,16 +58,22 @@ def expect_kept(
     lost = [path for path, places in now.items() if not places]
     if lost:
         links = [path for path, kind in tree.items() if kind == "link"]
-        why = f" ({links[0]!r} is a link, not a file)" if links else ""
+        why = gettext(" ({link!r} is a link, not a file)").format(link=links[0]) if links else ""
         raise CheckFailed(
-            f"{what} has lost {len(lost)} of {len(before)} files: {lost[0]!r} is nowhere any more{why}.",
-            expected=f"{len(before)} files",
-            actual=f"{len(before) - len(lost)} files",
+            gettext("{what} has lost {count} of {total} files: {path!r} is nowhere any more{why}.").format(
+                what=what, count=len(lost), total=len(before), path=lost[0], why=why
+            ),
+            expected=gettext("{count} files").format(count=len(before)),
+            actual=gettext("{count} files").format(count=len(before) - len(lost)),
         )
     twice = {path: places for path, places in now.items() if len(places) > 1}
     if once and twice:
         path, places = next(iter(twice.items()))
         raise CheckFailed(
-            f"{what} leaves {path!r} in two places: {places[0]!r} and {places[1]!r}.", expected="one", actual="two"
+            gettext("{what} leaves {path!r} in two places: {place!r} and {other!r}.").format(
+                what=what, path=path, place=places[0], other=places[1]
+            ),
+            expected=gettext("one"),
+            actual=gettext("two"),
         )
     return {path: places[0] for path, places in now.items()}

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from grader.checks.architecture import expect_tensor
+from grader.language import gettext
 from grader.student import CheckFailed
 
 
@@ -33,13 +34,18 @@ def expect_normal(value: Any, std: float, what: str) -> None:
     error = 7 * std / numbers.numel() ** 0.5
     if not (abs(actual - std) <= error / 2**0.5 and abs(mean) <= error):
         raise CheckFailed(
-            f"{what}: the weights have mean {mean:.4f} and std {actual:.4f}.",
-            expected=f"mean 0, std {std:.4f}",
-            actual=f"mean {mean:.4f}, std {actual:.4f}",
+            gettext("{what}: the weights have mean {mean:.4f} and std {actual:.4f}.").format(
+                what=what, mean=mean, actual=actual
+            ),
+            expected=gettext("mean 0, std {std:.4f}").format(std=std),
+            actual=gettext("mean {mean:.4f}, std {actual:.4f}").format(mean=mean, actual=actual),
         )
     beyond = (numbers.abs() > 2.5 * std).double().mean().item()
     if not 0.004 < beyond < 0.037:
-        raise CheckFailed(f"{what}: the weights are not normally distributed.", expected="a normal distribution")
+        raise CheckFailed(
+            gettext("{what}: the weights are not normally distributed.").format(what=what),
+            expected=gettext("a normal distribution"),
+        )
 
 
 def expect_value(value: Any, number: float, what: str) -> None:
@@ -52,4 +58,6 @@ def expect_value(value: Any, number: float, what: str) -> None:
     """
     tensor: torch.Tensor = expect_tensor(value, what)
     if not (tensor == number).all():
-        raise CheckFailed(f"{what} is not {number} everywhere.", expected=str(number))
+        raise CheckFailed(
+            gettext("{what} is not {number} everywhere.").format(what=what, number=number), expected=str(number)
+        )

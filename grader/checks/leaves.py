@@ -15,6 +15,7 @@ from torch import nn
 
 from grader.checks.architecture import expect_tensor
 from grader.checks.numerics import difference, nearby, same, wrong_gradient
+from grader.language import gettext
 from grader.student import CheckFailed, Remote, StudentError, call
 from grader.student.leaves import Derivative, differentiate, fill, hold, look
 from grader.student.remote import Path, release
@@ -33,7 +34,11 @@ def build(path: Path, *args: Any, seed: int | None = None, **kwargs: Any) -> Rem
     value = call(path, *args, grad=True, seed=seed, **kwargs).result
     if isinstance(value, Remote):
         return value
-    raise CheckFailed(f"{path} gives {'None' if value is None else type(value).__name__}; an object is expected.")
+    raise CheckFailed(
+        gettext("{path} gives {kind}; an object is expected.").format(
+            path=path, kind="None" if value is None else type(value).__name__
+        )
+    )
 
 
 def build_light(path: Path, *args: Any, **kwargs: Any) -> Remote:
@@ -74,11 +79,17 @@ def expect_shapes(model: Remote, expected: Sequence[Shape]) -> Remote:
     for place, (leaf, shape) in enumerate(zip(leaves, expected, strict=False)):
         if leaf.shape != shape:
             raise CheckFailed(
-                f"{held}[{place}] has shape {leaf.shape}; {shape} is expected.", expected=shape, actual=leaf.shape
+                gettext("{held}[{place}] has shape {shape}; {expected} is expected.").format(
+                    held=held, place=place, shape=leaf.shape, expected=shape
+                ),
+                expected=shape,
+                actual=leaf.shape,
             )
     if len(leaves) != len(expected):
         raise CheckFailed(
-            f"{held} has {len(leaves)} tensors; {len(expected)} are expected.",
+            gettext("{held} has {count} tensors; {expected} are expected.").format(
+                held=held, count=len(leaves), expected=len(expected)
+            ),
             expected=len(expected),
             actual=len(leaves),
         )
@@ -105,7 +116,7 @@ def expect_values(held: Remote, shapes: Sequence[Shape]) -> list[torch.Tensor]:
     leaves = look(held)
     values = [leaf.value for leaf in leaves if leaf.value is not None]
     if [tuple(value.shape) for value in values] != [tuple(shape) for shape in shapes]:
-        raise CheckFailed(f"{held} has become a list of other tensors.")
+        raise CheckFailed(gettext("{held} has become a list of other tensors.").format(held=held))
     return [value.float() for value in values]
 
 
@@ -122,8 +133,10 @@ def expect_own(model: Remote) -> None:
     for place, (one, other) in enumerate(zip(found, values, strict=True)):
         if not torch.equal(one, other):
             raise CheckFailed(
-                f"{held}[{place}] is not what was written into it: parameters() must always give the same tensors, "
-                "each parameter once."
+                gettext(
+                    "{held}[{place}] is not what was written into it: parameters() must always give the "
+                    "same tensors, each parameter once."
+                ).format(held=held, place=place)
             )
 
 
@@ -135,18 +148,31 @@ def expect_leaves(held: Remote, device: str = "") -> None:
     """
     for place, leaf in enumerate(look(held, False)):
         if not leaf.requires_grad:
-            raise CheckFailed(f"{held}[{place}] is not trained: its requires_grad is False.")
+            raise CheckFailed(
+                gettext("{held}[{place}] is not trained: its requires_grad is False.").format(held=held, place=place)
+            )
         if not leaf.is_leaf:
             raise CheckFailed(
-                f"{held}[{place}] is no leaf: it was computed from another tensor after requires_grad was set, so "
-                "gradients go there and a step does not change it.",
+                gettext(
+                    "{held}[{place}] is no leaf: it was computed from another tensor after requires_grad "
+                    "was set, so gradients go there and a step does not change it."
+                ).format(held=held, place=place),
                 expected="is_leaf",
-                actual="not is_leaf",
+                actual=gettext("not is_leaf"),
             )
         if leaf.dtype != "float32":
-            raise CheckFailed(f"{held}[{place}] has dtype {leaf.dtype}; float32 is expected.", actual=leaf.dtype)
+            raise CheckFailed(
+                gettext("{held}[{place}] has dtype {dtype}; float32 is expected.").format(
+                    held=held, place=place, dtype=leaf.dtype
+                ),
+                actual=leaf.dtype,
+            )
         if device and leaf.device != device:
-            raise CheckFailed(f"{held}[{place}] is still on {leaf.device}.", expected=device, actual=leaf.device)
+            raise CheckFailed(
+                gettext("{held}[{place}] is still on {device}.").format(held=held, place=place, device=leaf.device),
+                expected=device,
+                actual=leaf.device,
+            )
 
 
 def expect_output(path: Path, x: torch.Tensor, expected: torch.Tensor, where: str = "", **options: Any) -> None:
@@ -156,10 +182,11 @@ def expect_output(path: Path, x: torch.Tensor, expected: torch.Tensor, where: st
         CheckFailed: it is not; ``where`` is added to what is said.
     """
     called = call(path, x, **options)
-    said = ", ".join([f"{tuple(x.shape)} images", *(f"{key}={value}" for key, value in options.items())])
-    expect_same(called.result, expected, f"{path} on {said}", where)
+    images = gettext("{shape} images").format(shape=tuple(x.shape))
+    said = ", ".join([images, *(f"{key}={value}" for key, value in options.items())])
+    expect_same(called.result, expected, gettext("{path} on {said}").format(path=path, said=said), where)
     if called.mutated:
-        raise CheckFailed(f"{path} changes its input in place; work on a new tensor.")
+        raise CheckFailed(gettext("{path} changes its input in place; work on a new tensor.").format(path=path))
 
 
 def expect_same(actual: Any, expected: torch.Tensor, what: str, where: str = "") -> None:
@@ -174,16 +201,27 @@ def expect_same(actual: Any, expected: torch.Tensor, what: str, where: str = "")
     """
     tensor = expect_tensor(actual, what)
     if tensor.shape != expected.shape:
-        shapes = f"{tuple(tensor.shape)}; {tuple(expected.shape)} is expected"
-        raise CheckFailed(f"{what} has shape {shapes}.", expected=tuple(expected.shape), actual=tuple(tensor.shape))
+        said = gettext("{what} has shape {shape}; {expected} is expected.")
+        raise CheckFailed(
+            said.format(what=what, shape=tuple(tensor.shape), expected=tuple(expected.shape)),
+            expected=tuple(expected.shape),
+            actual=tuple(tensor.shape),
+        )
     if not tensor.is_floating_point():
-        raise CheckFailed(f"{what} gives {tensor.dtype}; {expected.dtype} is expected.", actual=tensor.dtype)
+        raise CheckFailed(
+            gettext("{what} gives {dtype}; {expected} is expected.").format(
+                what=what, dtype=tensor.dtype, expected=expected.dtype
+            ),
+            actual=tensor.dtype,
+        )
     if not torch.isfinite(tensor).all():
-        raise CheckFailed(f"{what} gives nan or infinity.")
+        raise CheckFailed(gettext("{what} gives nan or infinity.").format(what=what))
     if not same(tensor, expected):
         raise CheckFailed(
-            f"{what} computes something else than it should.{where}",
-            actual=f"off by up to {difference(tensor, expected):.2g} standard deviations",
+            gettext("{what} computes something else than it should.{where}").format(what=what, where=where),
+            actual=gettext("off by up to {difference:.2g} standard deviations").format(
+                difference=difference(tensor, expected)
+            ),
         )
 
 
@@ -198,10 +236,14 @@ def expect_gradient(actual: torch.Tensor | None, expected: torch.Tensor, what: s
     grader.student.outcomes.CheckFailed: x has no gradient: something cuts the graph (detach, no_grad, .data, a copy).
     """
     if actual is None:
-        raise CheckFailed(f"{what} has no gradient: something cuts the graph (detach, no_grad, .data, a copy).")
+        raise CheckFailed(
+            gettext("{what} has no gradient: something cuts the graph (detach, no_grad, .data, a copy).").format(
+                what=what
+            )
+        )
     allowed = GRADIENT * max(expected.abs().max().item(), scale)
     if actual.shape != expected.shape or not (actual.float() - expected).abs().max().item() <= allowed:
-        raise wrong_gradient(actual, expected.shape, f"The gradient at {what}")
+        raise wrong_gradient(actual, expected.shape, gettext("The gradient at {what}").format(what=what))
 
 
 def derivative(model: Remote, held: Remote, x: torch.Tensor, cotangent: torch.Tensor, **options: Any) -> Derivative:
@@ -213,8 +255,12 @@ def derivative(model: Remote, held: Remote, x: torch.Tensor, cotangent: torch.Te
     found = differentiate(model.forward, x, cotangent=cotangent, leaves=held, **options)
     tensor = expect_tensor(found.output, f"{model}.forward")
     if tensor.shape != cotangent.shape:
-        shapes = f"{tuple(tensor.shape)}; {tuple(cotangent.shape)} is expected"
-        raise CheckFailed(f"{model}.forward gives {shapes}.", expected=tuple(cotangent.shape), actual=tensor.shape)
+        said = gettext("{model}.forward gives {shape}; {expected} is expected.")
+        raise CheckFailed(
+            said.format(model=model, shape=tuple(tensor.shape), expected=tuple(cotangent.shape)),
+            expected=tuple(cotangent.shape),
+            actual=tensor.shape,
+        )
     return found
 
 
@@ -236,12 +282,16 @@ def _expect_same_derivative(model: Remote, held: Remote, reference: nn.Module, x
     cotangent = torch.randn(output.shape, generator=torch.Generator().manual_seed(output.numel()))
     (output * cotangent).sum().backward()
     found = derivative(model, held, x, cotangent, fresh=True, training=training)
-    expect_same(found.output, output.detach(), f"{model}.forward with gradients enabled")
+    expect_same(found.output, output.detach(), gettext("{model}.forward with gradients enabled").format(model=model))
     assert ours.grad is not None
-    expect_gradient(found.places[0], ours.grad, f"the input of {model}.forward")
+    expect_gradient(found.places[0], ours.grad, gettext("the input of {model}.forward").format(model=model))
     parameters = list(reference.parameters())
     if len(found.leaves) != len(parameters):
-        raise CheckFailed(f"{held} has {len(found.leaves)} tensors; {len(parameters)} are expected.")
+        raise CheckFailed(
+            gettext("{held} has {count} tensors; {expected} are expected.").format(
+                held=held, count=len(found.leaves), expected=len(parameters)
+            )
+        )
     for place, (gradient, parameter) in enumerate(zip(found.leaves, parameters, strict=True)):
         assert parameter.grad is not None
         expect_gradient(gradient, parameter.grad, f"{held}[{place}]")
@@ -260,14 +310,24 @@ def expect_pair(value: Any, what: str) -> tuple[float, float]:
     grader.student.outcomes.CheckFailed: evaluate returned a float; (mean loss, accuracy) is expected.
     """
     if not isinstance(value, (tuple, list)) or len(value) != 2:
-        kind = f"{len(value)} values" if isinstance(value, (tuple, list)) else f"a {type(value).__name__}"
-        raise CheckFailed(f"{what} returned {kind}; (mean loss, accuracy) is expected.", actual=kind)
+        kind = (
+            gettext("{count} values").format(count=len(value))
+            if isinstance(value, (tuple, list))
+            else gettext("a {type}").format(type=type(value).__name__)
+        )
+        raise CheckFailed(
+            gettext("{what} returned {kind}; (mean loss, accuracy) is expected.").format(what=what, kind=kind),
+            actual=kind,
+        )
     numbers = []
     for item in value:
         if isinstance(item, torch.Tensor) and item.numel() == 1:
             item = item.item()
         if type(item) not in (int, float):
             kind = item.type if isinstance(item, Remote) else type(item).__name__
-            raise CheckFailed(f"{what} returned a {kind} where a number is expected.", actual=kind)
+            raise CheckFailed(
+                gettext("{what} returned a {kind} where a number is expected.").format(what=what, kind=kind),
+                actual=kind,
+            )
         numbers.append(float(item))
     return numbers[0], numbers[1]

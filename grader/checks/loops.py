@@ -15,6 +15,7 @@ import torch
 
 from grader import probes
 from grader.checks.values import expect_equal, expect_number, expect_numbers
+from grader.language import gettext
 from grader.student import CheckFailed, Remote, Student, call
 from grader.student.remote import Path
 
@@ -111,7 +112,7 @@ def state_of(model: Remote) -> dict[str, torch.Tensor]:
     """
     state = model.state_dict()
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise CheckFailed("The model's state_dict is not one of tensors any more.")
+        raise CheckFailed(gettext("The model's state_dict is not one of tensors any more."))
     return state
 
 
@@ -127,12 +128,21 @@ def expect_weights(
     for key, wanted in expected.items():
         actual = state.get(key)
         if actual is None or actual.shape != wanted.shape or actual.dtype != wanted.dtype:
-            raise CheckFailed(f"{what} leaves the model without its {key}.")
+            raise CheckFailed(gettext("{what} leaves the model without its {key}.").format(what=what, key=key))
         allowed = TOLERANCE * (wanted - before[key]).abs().max().item() if wanted.is_floating_point() else 0.0
         found = (actual - wanted).abs().max().item()
         if not found <= allowed + 1e-6:
-            moved = "it is what it was" if torch.equal(actual, before[key]) else "it has become something else"
-            raise CheckFailed(f"{what}: the model's {key} is not what it should be now; {moved}.", actual=key)
+            moved = (
+                gettext("it is what it was")
+                if torch.equal(actual, before[key])
+                else gettext("it has become something else")
+            )
+            raise CheckFailed(
+                gettext("{what}: the model's {key} is not what it should be now; {moved}.").format(
+                    what=what, key=key, moved=moved
+                ),
+                actual=key,
+            )
 
 
 def expect_modes(student: Student, model: Remote, training: bool, what: str) -> None:
@@ -144,9 +154,12 @@ def expect_modes(student: Student, model: Remote, training: bool, what: str) -> 
     modes = student.probe("modes", model)
     wrong = [name for name, mode in modes.items() if mode is not training] if isinstance(modes, dict) else [""]
     if wrong:
-        which = f"its {wrong[0]}" if wrong[0] else "it"
         mode, other = ("train", "eval") if training else ("eval", "train")
-        raise CheckFailed(f"{what} leaves the model so that {which} is in {other} mode; {mode} mode is expected.")
+        if wrong[0]:
+            said = gettext("{what} leaves the model so that its {part} is in {other} mode; {mode} mode is expected.")
+        else:
+            said = gettext("{what} leaves the model so that it is in {other} mode; {mode} mode is expected.")
+        raise CheckFailed(said.format(what=what, part=wrong[0], other=other, mode=mode))
 
 
 def expect_rates(student: Student, optimizer: Remote, expected: list[float], what: str) -> None:
@@ -156,7 +169,9 @@ def expect_rates(student: Student, optimizer: Remote, expected: list[float], wha
         CheckFailed: another rate, or other groups.
     """
     rates = student.probe("rates", optimizer)
-    found = expect_numbers(rates, [f"group {number}" for number in range(len(expected))], what)
+    found = expect_numbers(
+        rates, [gettext("group {number}").format(number=number) for number in range(len(expected))], what
+    )
     for actual, wanted in zip(found, expected, strict=True):
         expect_equal(actual, wanted, what, tolerance=1e-6 * wanted)
 
@@ -169,8 +184,11 @@ def expect_object(value: Any, what: str) -> Remote:
     """
     if isinstance(value, Remote):
         return value
-    given = "None. Is a return missing?" if value is None else f"a {type(value).__name__}."
-    raise CheckFailed(f"{what} gives {given}", actual=type(value).__name__)
+    if value is None:
+        said = gettext("{what} gives None. Is a return missing?")
+    else:
+        said = gettext("{what} gives a {kind}.")
+    raise CheckFailed(said.format(what=what, kind=type(value).__name__), actual=type(value).__name__)
 
 
 def expect_loss(value: Any, expected: float, what: str) -> None:
@@ -181,4 +199,10 @@ def expect_loss(value: Any, expected: float, what: str) -> None:
     """
     number = expect_number(value, what)
     if not abs(number - expected) <= LOSS_TOLERANCE * max(1.0, abs(expected)):
-        raise CheckFailed(f"{what} gives {number:.6g}; {expected:.6g} is expected.", expected=expected, actual=number)
+        raise CheckFailed(
+            gettext("{what} gives {number:.6g}; {expected:.6g} is expected.").format(
+                what=what, number=number, expected=expected
+            ),
+            expected=expected,
+            actual=number,
+        )

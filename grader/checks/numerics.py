@@ -16,6 +16,7 @@ from torch import nn
 
 from grader import tracing
 from grader.checks.architecture import expect_module, expect_tensor
+from grader.language import gettext
 from grader.student import CheckFailed, Remote, StudentError
 
 Value = TypeVar("Value")
@@ -114,23 +115,28 @@ def give_weights(student: Any, reference: nn.Module) -> Remote:
         "parameter": [(entry.name, entry.shape) for entry in parameters],
         "buffer": [(entry.name, entry.shape) for entry in held],
     }
+    words = {"parameter": gettext("parameter"), "buffer": gettext("buffer")}
     renamed = {}
-    for kind, expected in theirs.items():
-        actual = mine[kind]
+    for each, expected in theirs.items():
+        actual, kind = mine[each], words[each]
         if dict(actual) == dict(expected):
             renamed.update({key: state[key] for key, _ in expected})
             continue
         for (key, shape), (own, own_shape) in zip(expected, actual, strict=False):
             if shape != own_shape:
                 raise CheckFailed(
-                    f"{module}: the {kind} {own} has shape {own_shape}; {shape} is expected in its place.",
+                    gettext(
+                        "{module}: the {kind} {own} has shape {own_shape}; {shape} is expected in its place."
+                    ).format(module=module, kind=kind, own=own, own_shape=own_shape, shape=shape),
                     expected=f"{key}: {shape}",
                     actual=f"{own}: {own_shape}",
                 )
             renamed[own] = state[key]
         if len(actual) != len(expected):
             raise CheckFailed(
-                f"{module} has {len(actual)} {kind} tensors; {len(expected)} are expected.",
+                gettext("{module} has {count} {kind} tensors; {expected} are expected.").format(
+                    module=module, count=len(actual), kind=kind, expected=len(expected)
+                ),
                 expected=len(expected),
                 actual=len(actual),
             )
@@ -157,9 +163,13 @@ def expect_same_function(
             expected = reference(x.clone())
         wanted.append(expected)
         called = student.called(x)
-        what = f"{student} on a {tuple(x.shape)} batch in {mode} mode"
+        what = gettext("{student} on a {shape} batch in {mode} mode").format(
+            student=student, shape=tuple(x.shape), mode=mode
+        )
         if called.mutated:
-            raise CheckFailed(f"{student} changes its input in place; work on a new tensor.")
+            raise CheckFailed(
+                gettext("{student} changes its input in place; work on a new tensor.").format(student=student)
+            )
         if not same(called.result, expected):
             _explain(student, reference, x, called.result, expected, what)
     if training:
@@ -168,7 +178,11 @@ def expect_same_function(
     for x, expected in zip(inputs[:1], wanted, strict=False):
         again = expect_tensor(student(x), str(student))
         if not same(again, expected):
-            raise CheckFailed(f"{student} gives another output when it is called again with the same input.")
+            raise CheckFailed(
+                gettext("{student} gives another output when it is called again with the same input.").format(
+                    student=student
+                )
+            )
 
 
 class GradientDiffers(CheckFailed):
@@ -221,13 +235,26 @@ def _expect_same_gradient(student: Remote, reference: nn.Module, x: torch.Tensor
     (output * cotangent).sum().backward()  # as in the worker
     found = student.gradients(x, cotangent)
     if not same(found.output, output.detach()):
-        _explain(student, reference, x, found.output, output.detach(), f"{student} with gradients enabled")
+        _explain(
+            student,
+            reference,
+            x,
+            found.output,
+            output.detach(),
+            gettext("{student} with gradients enabled").format(student=student),
+        )
     assert ours.grad is not None
     if found.input is None or not same(found.input, ours.grad):
-        raise wrong_gradient(found.input, x.shape, f"The gradient of {student} at its input")
+        raise wrong_gradient(
+            found.input, x.shape, gettext("The gradient of {student} at its input").format(student=student)
+        )
     expected = _in_order_of(list(found.parameters), {key: value.grad for key, value in reference.named_parameters()})
     if len(found.parameters) != len(expected):
-        raise CheckFailed(f"{student} has {len(found.parameters)} parameters; {len(expected)} are expected.")
+        raise CheckFailed(
+            gettext("{student} has {count} parameters; {expected} are expected.").format(
+                student=student, count=len(found.parameters), expected=len(expected)
+            )
+        )
     for (name, gradient), wanted in zip(found.parameters.items(), expected, strict=True):
         if wanted is None:  # it is not trained: the check has frozen it on both sides
             continue
@@ -235,7 +262,11 @@ def _expect_same_gradient(student: Remote, reference: nn.Module, x: torch.Tensor
         scale = max(wanted.abs().max().item(), 1e-3 * cotangent.abs().max().item())
         allowed = 1e-2 * scale
         if gradient is None or gradient.shape != wanted.shape or not _within(gradient, wanted, allowed):
-            raise wrong_gradient(gradient, wanted.shape, f"The gradient of {student} at {name}")
+            raise wrong_gradient(
+                gradient,
+                wanted.shape,
+                gettext("The gradient of {student} at {name}").format(student=student, name=name),
+            )
 
 
 def expect_fresh(first: Remote, second: Remote, parameters: Sequence[str]) -> None:
@@ -248,14 +279,20 @@ def expect_fresh(first: Remote, second: Remote, parameters: Sequence[str]) -> No
         one, other = (expect_tensor(each.get_parameter(name), f"{each}.{name}") for each in (first, second))
         if one.dtype == other.dtype and torch.equal(one, other):
             raise CheckFailed(
-                f"{first}, called again, has the same {name} as before: make a new model in every call, "
-                "and set no seed."
+                gettext(
+                    "{first}, called again, has the same {name} as before: make a new model in every "
+                    "call, and set no seed."
+                ).format(first=first, name=name)
             )
     try:
         first.load_state_dict({"no.such.key": torch.zeros(1)})
     except StudentError:
         return
-    raise CheckFailed(f"{first}.load_state_dict takes a checkpoint that does not fit; leave it as nn.Module has it.")
+    raise CheckFailed(
+        gettext("{first}.load_state_dict takes a checkpoint that does not fit; leave it as nn.Module has it.").format(
+            first=first
+        )
+    )
 
 
 def same(actual: Any, expected: torch.Tensor) -> bool:
@@ -306,15 +343,23 @@ def first_difference(student: Remote, reference: nn.Module, x: torch.Tensor) -> 
         if other is None or step.output is None or step.name == "":
             continue
         if other.output_shape != step.output_shape:
-            sentence = f"{student}.{other.name} ({other.type}) turns {other.input_shape} into {other.output_shape}"
+            sentence = gettext("{student}.{name} ({type}) turns {input_shape} into {output_shape}").format(
+                student=student,
+                name=other.name,
+                type=other.type,
+                input_shape=other.input_shape,
+                output_shape=other.output_shape,
+            )
             return _with_hyper_parameters(
                 student, reference, step.name, sentence, step.output_shape, other.output_shape
             )
         if not same(other.output, step.output):
-            sentence = f"{student}.{other.name} ({other.type}) is the first module whose output differs"
+            sentence = gettext("{student}.{name} ({type}) is the first module whose output differs").format(
+                student=student, name=other.name, type=other.type
+            )
             return _with_hyper_parameters(student, reference, step.name, sentence, "", "")
     if stopped:
-        return f"the run stops: {stopped}", "", ""
+        return gettext("the run stops: {stopped}").format(stopped=stopped), "", ""
     return None
 
 
@@ -331,11 +376,17 @@ def _with_hyper_parameters(
         if key != "inplace" and theirs.hyper_parameters.get(key, value) != value
     ]
     if ours.type != theirs.type and ours.hyper_parameters:
-        return f"{sentence}: look at its type", f"{name}: {ours.type}", f"{name}: {theirs.type}"
+        return (
+            gettext("{sentence}: look at its type").format(sentence=sentence),
+            f"{name}: {ours.type}",
+            f"{name}: {theirs.type}",
+        )
     if wrong:
         key = wrong[0]
         return (
-            f"{sentence}: its {key} is {_short(theirs.hyper_parameters[key])}",
+            gettext("{sentence}: its {key} is {value}").format(
+                sentence=sentence, key=key, value=_short(theirs.hyper_parameters[key])
+            ),
             f"{name}: {key} {_short(ours.hyper_parameters[key])}",
             f"{name}: {key} {_short(theirs.hyper_parameters[key])}",
         )
@@ -354,40 +405,52 @@ def _explain(
 ) -> None:
     tensor = expect_tensor(actual, what)
     if not torch.isfinite(tensor).all() if tensor.is_floating_point() else False:
-        headline = f"{what} gives nan or infinity."
+        headline = gettext("{what} gives nan or infinity.").format(what=what)
     elif tensor.shape != expected.shape:
-        headline = f"{what} has shape {tuple(tensor.shape)}; {tuple(expected.shape)} is expected."
+        headline = gettext("{what} has shape {shape}; {expected} is expected.").format(
+            what=what, shape=tuple(tensor.shape), expected=tuple(expected.shape)
+        )
     elif not tensor.is_floating_point():
-        headline = f"{what} gives {tensor.dtype}; {expected.dtype} is expected."
+        headline = gettext("{what} gives {dtype}; {expected} is expected.").format(
+            what=what, dtype=tensor.dtype, expected=expected.dtype
+        )
     else:
-        headline = f"{what} computes something else than it should."
+        headline = gettext("{what} computes something else than it should.").format(what=what)
     found = first_difference(student, reference, x)
     if found is None:
         raise CheckFailed(headline, expected=tuple(expected.shape), actual=tuple(tensor.shape))
     sentence, wanted, there = found
-    raise CheckFailed(f"{headline} Where: {sentence}.", expected=wanted, actual=there)
+    raise CheckFailed(
+        gettext("{headline} Where: {sentence}.").format(headline=headline, sentence=sentence),
+        expected=wanted,
+        actual=there,
+    )
 
 
 def _expect_same_buffers(student: Remote, reference: nn.Module) -> None:
     state = student.state_dict()
     if not isinstance(state, Mapping):
-        raise CheckFailed(f"{student}.state_dict() is no dictionary.")
+        raise CheckFailed(gettext("{student}.state_dict() is no dictionary.").format(student=student))
     names = [entry.name for entry in student.buffers()]
     if len(names) != len(list(reference.buffers())):
-        raise CheckFailed(f"{student} has other buffers after a forward run than before.")
+        raise CheckFailed(
+            gettext("{student} has other buffers after a forward run than before.").format(student=student)
+        )
     for name, expected in zip(names, _in_order_of(names, dict(reference.named_buffers())), strict=True):
         actual = state.get(name)
         if expected.is_floating_point() and not same(actual, expected):
             raise CheckFailed(
-                f"After a forward run in train mode, {name} of {student} is not what batch normalisation keeps "
-                f"(momentum 0.1).",
+                gettext(
+                    "After a forward run in train mode, {name} of {student} is not what batch "
+                    "normalisation keeps (momentum 0.1)."
+                ).format(name=name, student=student),
                 actual=name,
             )
 
 
 def wrong_gradient(gradient: torch.Tensor | None, shape: Sequence[int], what: str) -> CheckFailed:
     """What to raise of a gradient that is not the one of ``shape`` that is expected."""
-    message = f"{what} is {_state(gradient)}."
+    message = gettext("{what} is {how}.").format(what=what, how=_state(gradient))
     if gradient is None or gradient.shape != shape or not torch.isfinite(gradient).all() or not gradient.any():
         return CheckFailed(message)
     return GradientDiffers(message)
@@ -395,9 +458,9 @@ def wrong_gradient(gradient: torch.Tensor | None, shape: Sequence[int], what: st
 
 def _state(gradient: torch.Tensor | None) -> str:
     if gradient is None:
-        return "missing: something cuts the graph (detach, no_grad, a tensor made anew)"
+        return gettext("missing: something cuts the graph (detach, no_grad, a tensor made anew)")
     if not torch.isfinite(gradient).all():
-        return "nan or infinite"
+        return gettext("nan or infinite")
     if not gradient.any():
-        return "zero"
-    return "not that of the function asked for"
+        return gettext("zero")
+    return gettext("not that of the function asked for")

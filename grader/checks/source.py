@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
+from grader.language import gettext
 from grader.student import CheckFailed
 
 
@@ -23,7 +24,11 @@ def expect_unused(source: str | bytes, forbidden: Iterable[str]) -> None:
         CheckFailed: naming the line.
     """
     for line, name in uses(source, list(forbidden)):
-        raise CheckFailed(f"Line {line} uses {name}, which this assignment does not allow: write it yourself.")
+        raise CheckFailed(
+            gettext("Line {line} uses {name}, which this assignment does not allow: write it yourself.").format(
+                line=line, name=name
+            )
+        )
 
 
 def uses(source: str | bytes, forbidden: list[str]) -> list[tuple[int, str]]:

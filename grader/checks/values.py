@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from grader.language import gettext, ngettext
 from grader.student import CheckFailed, Remote
 
 
@@ -27,10 +28,18 @@ def expect_number(value: Any, what: str) -> float:
     if type(value) in (int, float):
         return value  # type: ignore[no-any-return]
     if value is None:
-        raise CheckFailed(f"{what} gives None. Is a return missing?", expected="a number", actual="None")
+        raise CheckFailed(
+            gettext("{what} gives None. Is a return missing?").format(what=what),
+            expected=gettext("a number"),
+            actual="None",
+        )
     kind = value.type if isinstance(value, Remote) else type(value).__name__
-    remedy = " Take its .item()." if isinstance(value, torch.Tensor) else ""
-    raise CheckFailed(f"{what} gives a {kind}; a number is expected.{remedy}", expected="a number", actual=kind)
+    remedy = gettext(" Take its .item().") if isinstance(value, torch.Tensor) else ""
+    raise CheckFailed(
+        gettext("{what} gives a {kind}; a number is expected.{remedy}").format(what=what, kind=kind, remedy=remedy),
+        expected=gettext("a number"),
+        actual=kind,
+    )
 
 
 def expect_numbers(value: Any, names: Sequence[str], what: str) -> list[float]:
@@ -48,10 +57,19 @@ def expect_numbers(value: Any, names: Sequence[str], what: str) -> list[float]:
     wanted = f"({', '.join(names)})"
     if not isinstance(value, (tuple, list)):
         kind = "None" if value is None else value.type if isinstance(value, Remote) else type(value).__name__
-        raise CheckFailed(f"{what} gives {kind}; a tuple is expected: {wanted}.", expected=wanted, actual=kind)
+        raise CheckFailed(
+            gettext("{what} gives {kind}; a tuple is expected: {wanted}.").format(what=what, kind=kind, wanted=wanted),
+            expected=wanted,
+            actual=kind,
+        )
     if len(value) != len(names):
-        count = f"{len(value)} value{'s' * (len(value) != 1)}"
-        raise CheckFailed(f"{what} gives {count}; {len(names)} are expected: {wanted}.", expected=wanted)
+        count = ngettext("{count} value", "{count} values", len(value)).format(count=len(value))
+        raise CheckFailed(
+            gettext("{what} gives {count}; {expected} are expected: {wanted}.").format(
+                what=what, count=count, expected=len(names), wanted=wanted
+            ),
+            expected=wanted,
+        )
     return [expect_number(item, f"{what}: {name}") for item, name in zip(value, names, strict=True)]
 
 
@@ -69,7 +87,11 @@ def expect_equal(value: Any, expected: float, what: str, tolerance: float = 0.0)
     number = expect_number(value, what)
     if not abs(number - expected) <= tolerance:
         raise CheckFailed(
-            f"{what} gives {_shown(number)}; {_shown(expected)} is expected.", expected=expected, actual=number
+            gettext("{what} gives {number}; {expected} is expected.").format(
+                what=what, number=_shown(number), expected=_shown(expected)
+            ),
+            expected=expected,
+            actual=number,
         )
 
 

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import grader
+from grader import language
 from grader.assignment import Assignment
 
 # Parts of this package whose change may change a verdict. Reports and the command line do not.
@@ -17,6 +18,7 @@ _VERDICTS = (
     "diagnosis",
     "edits",
     "judge",
+    "language.py",
     "student",
     "worker",
     "datasets.py",
@@ -98,13 +100,21 @@ def _required(node: ast.FunctionDef) -> tuple[str, ...]:
 
 
 def surroundings(assignment: Assignment, data: str, exact: bool) -> str:
-    """The hash of what every result depends on beside submission and checks: data, checkpoint, solution, grader."""
-    digest = hashlib.sha256(f"{data}\0{exact}\0{grader.__version__}\0".encode())
+    """The hash of what every result depends on beside submission and checks: data, checkpoint, solution, grader.
+
+    And the language that it speaks, with the catalogues of that language.
+    """
+    spoken = language.current()
+    digest = hashlib.sha256(f"{data}\0{exact}\0{grader.__version__}\0{spoken}\0".encode())
     paths = [assignment.folder / "assignment.toml"]
     if assignment.checkpoint_path is not None:
         paths.append(assignment.checkpoint_path)
     if assignment.secret is not None:
         paths += [assignment.secret / name for name in assignment.settings.files]
+    if spoken != "en":
+        folders = (assignment.folder, assignment.secret)
+        paths += [language.catalogue(each, language.CHECKS_DOMAIN, spoken) for each in folders if each is not None]
+        paths.append(language.catalogue(Path(grader.__file__).parent, language.DOMAIN, spoken))
     digest.update(_files(paths))
     digest.update(_own())
     return digest.hexdigest()

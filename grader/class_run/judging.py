@@ -19,13 +19,14 @@ from pathlib import Path
 
 import msgspec
 
-from grader import __version__, assignment, datasets
+from grader import __version__, assignment, datasets, language
 from grader.assignment import Assignment, AssignmentError
 from grader.class_run import fingerprint
 from grader.datasets import DataError, Dataset
 from grader.judge.grade import grade, validate
 from grader.judge.sandbox import Sandbox, SandboxError, find
 from grader.judge.workers import Workers, WorkerStartError
+from grader.language import gettext
 from grader.result import Result, Status, Summary, TestResult
 from grader.submission import Submission
 
@@ -36,6 +37,7 @@ class Conditions(msgspec.Struct, frozen=True):
     Attributes:
         root: the folder that holds assignments/ and solutions/.
         data: as `grader.datasets.find` reads it.
+        language: that feedback is written in.
         surroundings, checks: hashes (`grader.class_run.fingerprint`) that a judge on another machine must share.
         sandboxed: student code in bubblewrap.
         secret: folders that student code must not see beside the assignments and solutions.
@@ -49,6 +51,7 @@ class Conditions(msgspec.Struct, frozen=True):
     sandboxed: bool
     secret: tuple[str, ...]
     threads: int
+    language: str
     surroundings: str
     checks: dict[str, str]
 
@@ -103,6 +106,7 @@ def conditions_for(
         sandboxed=sandboxed,
         secret=tuple(map(str, secret)),
         threads=threads,
+        language=language.current(),
         surroundings=fingerprint.surroundings(chosen, dataset.sha256(), exact),
         checks=fingerprint.checks(chosen),
     )
@@ -138,7 +142,7 @@ def grade_task(encoded_conditions: bytes, encoded_task: bytes) -> bytes:
         except Exception as error:  # one hand-in, whatever is in it, does not stop the others
             log.append(f"{task.path}\n{''.join(traceback.format_exception(error))}")
             result = not_graded(
-                judge.assignment, task.path, "error", "The grader broke on this file. Tell your instructor."
+                judge.assignment, task.path, "error", gettext("The grader broke on this file. Tell your instructor.")
             )
     return msgspec.msgpack.encode(Graded(result, "\n".join(log)))
 
@@ -147,7 +151,7 @@ def not_graded(chosen: Assignment, path: str, status: Status, message: str) -> R
     """The result of what could not be graded: 0 points, and the sentence that says why."""
     settings = chosen.settings
     summary = Summary(
-        chosen.name, settings.title, path, status, settings.points, message=message, grader_version=__version__
+        chosen.name, chosen.title, path, status, settings.points, message=message, grader_version=__version__
     )
     return Result(0, 0, [], summary)
 
@@ -161,6 +165,7 @@ def _ready(conditions: Conditions) -> _Judge:
         _judge.workers.close()
         _judge = None
     root = Path(conditions.root)
+    os.environ[language.VARIABLE] = conditions.language  # this machine may be set to another one
     chosen = assignment.load(conditions.assignment, root)
     dataset = datasets.for_assignment(chosen, Path(conditions.data))
     same = fingerprint.surroundings(chosen, dataset.sha256(), conditions.exact) == conditions.surroundings

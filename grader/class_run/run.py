@@ -17,6 +17,7 @@ from grader.class_run.judging import Conditions, Graded, Task, grade_task, not_g
 from grader.class_run.store import Store, Stored
 from grader.gradebook import Entry, Flag
 from grader.intake import Handin
+from grader.language import gettext
 from grader.result import Result, Status
 from grader.submission import Submission
 
@@ -147,7 +148,9 @@ def compute(
                         continue
                     work.attempts += 1
                     if work.attempts >= ATTEMPTS and len(running) == 1:
-                        said = f"The grader was ended {ATTEMPTS} times while it graded this file. Tell your instructor."
+                        said = gettext(
+                            "The grader was ended {count} times while it graded this file. Tell your instructor."
+                        ).format(count=ATTEMPTS)
                         keep(work, Graded(not_graded(chosen, str(work.submission.path), "crashed", said), ""))
                     else:
                         queue.appendleft(work)
@@ -213,7 +216,7 @@ def entries(store: Store, chosen: Assignment) -> list[Entry]:
                 stored.result.extra_data,
                 submission=str(handin.submission.path),
                 assignment=chosen.name,
-                title=chosen.settings.title,
+                title=chosen.title,
             )
             result = msgspec.structs.replace(stored.result, extra_data=summary)
             same_as = by_result.setdefault(stored.content, handin.student)

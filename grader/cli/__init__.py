@@ -17,10 +17,12 @@ import typer
 
 from grader import __version__
 from grader.cli import audit, check, course, grade, show, stubs, train, visualize
+from grader.cli.common import complain
 from grader.cli.json_option import with_json_target
+from grader.language import LANGUAGES, VARIABLE, gettext, unknown_choice
 
 app = typer.Typer(
-    help="Grade PyTorch architecture assignments. Start with: grader check",
+    help=gettext("Grade PyTorch architecture assignments. Start with: grader check"),
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -31,6 +33,10 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command that ``sys.argv`` names."""
+    unknown = unknown_choice()
+    if unknown:
+        known = " or ".join(f"{code} ({name})" for code, name in LANGUAGES.items())
+        complain(f"{VARIABLE}={unknown}: there is no such language here. Set it to {known}; until then it is English.")
     app(args=with_json_target(sys.argv[1:]), prog_name="grader")
 
 
@@ -43,15 +49,15 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+        bool, typer.Option("--version", help=gettext("Print the version."), callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     pass
 
 
 # In the order in which --help lists them.
-app.command("check")(check.check)
-app.command("visualize")(visualize.visualize)
+app.command("check", help=check.HELP)(check.check)
+app.command("visualize", help=visualize.HELP)(visualize.visualize)
 app.command("grade")(grade.grade)
 app.command("show")(show.show)
 app.command("regrade")(grade.regrade)

@@ -10,6 +10,7 @@ import msgspec
 
 from grader import assignment
 from grader.assignment import Assignment, AssignmentError
+from grader.language import gettext
 from grader.submission import SubmissionError
 
 
@@ -21,7 +22,11 @@ def all_names(root: Path) -> list[str]:
     """
     found = assignment.names(root)
     if not found:
-        raise AssignmentError(f"There is no assignment in {root / 'assignments'} (a folder with an assignment.toml).")
+        raise AssignmentError(
+            gettext("There is no assignment in {folder} (a folder with an assignment.toml).").format(
+                folder=root / "assignments"
+            )
+        )
     return found
 
 
@@ -46,7 +51,9 @@ def guess(path: Path, root: Path) -> str:
     """
     path = path.expanduser()
     if not path.exists():
-        raise SubmissionError(f"There is no {path}. Give the file to grade, or the folder it is in.")
+        raise SubmissionError(
+            gettext("There is no {path}. Give the file to grade, or the folder it is in.").format(path=path)
+        )
     files: dict[str, list[str]] = {}
     for name in all_names(root):
         with contextlib.suppress(AssignmentError):  # someone else's; it is said when that one is asked for
@@ -57,7 +64,10 @@ def guess(path: Path, root: Path) -> str:
         fitting = [name for name, wanted in files.items() if wanted == [path.name]]
     if len(fitting) == 1:
         return fitting[0]
-    what = f"fits {' and '.join(fitting)}" if fitting else f"fits none of {', '.join(files)} by its name"
-    raise SubmissionError(
-        f"{path} {what}. Name the assignment, as in: grader check {(fitting or list(files))[0]} --submission {path}"
-    )
+    name = (fitting or list(files))[0]
+    if fitting:
+        what = gettext("{path} fits {names}.").format(path=path, names=gettext(" and ").join(fitting))
+    else:
+        what = gettext("{path} fits none of {names} by its name.").format(path=path, names=", ".join(files))
+    remedy = gettext("Name the assignment, as in: grader check {name} --submission {path}")
+    raise SubmissionError(f"{what} {remedy.format(name=name, path=path)}")

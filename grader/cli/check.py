@@ -15,35 +15,57 @@ from grader.assignment import Assignment, AssignmentError
 from grader.cli import assignments, json_option
 from grader.cli.common import NOT_FULL, NOT_GRADED, OK, complain, console, exit_after, explain, say, stoppable
 from grader.cli.progress import Progress
+from grader.language import gettext
 from grader.result import Result
 from grader.submission import Submission, SubmissionError
+
+# "\b" alone in a line: the lines after it are not filled.
+HELP = "\n\n\b\n".join(
+    [
+        gettext("Grade your file and say what to do next."),
+        gettext("""\
+grader check                               whatever you have started in assignments/; the rest is listed
+grader check vgg16                         one of them
+grader check vgg16 -s ~/vgg16.py           a file elsewhere
+grader check vgg16 --data ../cifar10       on CIFAR-10 instead of the embedded digits
+grader check vgg16 --json result.json      for other programs: Gradescope's results.json"""),
+        gettext("Exit code: 0 full points, 1 not, 2 could not grade (a sentence says why)."),
+    ]
+)
 
 
 def check(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="ASSIGNMENT", help="Which, as --list names them; by default all you have started."),
+        typer.Argument(
+            metavar="ASSIGNMENT", help=gettext("Which, as --list names them; by default all you have started.")
+        ),
     ] = None,
     path: Annotated[
         Path | None,
         typer.Option(
-            "--submission", "-s", metavar="PATH", help="The file, or its folder; by default the stub in assignments/."
+            "--submission",
+            "-s",
+            metavar="PATH",
+            help=gettext("The file, or its folder; by default the stub in assignments/."),
         ),
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
             metavar="PATH",
-            help='CIFAR-10, MNIST: a folder, an archive, or "download"; or "digits". Else GRADER_DATA, ./data, digits.',
+            help=gettext(
+                'CIFAR-10, MNIST: a folder, an archive, or "download"; or "digits". Else GRADER_DATA, ./data, digits.'
+            ),
         ),
     ] = None,
-    exact: Annotated[bool, typer.Option("--exact", help="Measure accuracy on every image.")] = False,
+    exact: Annotated[bool, typer.Option("--exact", help=gettext("Measure accuracy on every image."))] = False,
     json: Annotated[
         str | None,
         typer.Option(
             "--json",
             metavar="[FILE]",
-            help="Write the result as JSON to FILE; without FILE, print it and nothing else.",
+            help=gettext("Write the result as JSON to FILE; without FILE, print it and nothing else."),
         ),
     ] = None,
     seed: Annotated[
@@ -52,31 +74,21 @@ def check(
             metavar="N",
             min=0,
             max=2**32 - 1,
-            help="Of the checks' random choices; by default made from the file.",
+            help=gettext("Of the checks' random choices; by default made from the file."),
         ),
     ] = None,
     timeout: Annotated[
         float | None,
         typer.Option(
-            metavar="S", help="Seconds for the import and for each check (not for those with a limit of their own)."
+            metavar="S",
+            help=gettext("Seconds for the import and for each check (not for those with a limit of their own)."),
         ),
     ] = None,
-    list_them: Annotated[bool, typer.Option("--list", help="List the assignments and stop.")] = False,
+    list_them: Annotated[bool, typer.Option("--list", help=gettext("List the assignments and stop."))] = False,
 ) -> None:
-    """Grade your file and say what to do next.
-
-    \b
-    grader check                               whatever you have started in assignments/; the rest is listed
-    grader check vgg16                         one of them
-    grader check vgg16 -s ~/vgg16.py           a file elsewhere
-    grader check vgg16 --data ../cifar10       on CIFAR-10 instead of the embedded digits
-    grader check vgg16 --json result.json      for other programs: Gradescope's results.json
-
-    \b
-    Exit code: 0 full points, 1 not, 2 could not grade (a sentence says why).
-    """
+    """Grade one or more assignments: `HELP`."""
     if timeout is not None and timeout <= 0:
-        raise typer.BadParameter("It must be more than 0.", param_hint="--timeout")
+        raise typer.BadParameter(gettext("It must be more than 0."), param_hint="--timeout")
 
     def work() -> int:
         root = assignment.find_root()
@@ -93,8 +105,12 @@ def check(
             if only_started and not any(map(report.is_started, results)):
                 first = jobs[0][0]
                 file = first.workplace / first.settings.files[0]
-                say(f"\nNothing is started yet. Open {file} and the README.md beside it, then type:")
-                say(f"make check A={first.name}  (or: grader check {first.name})")
+                say(
+                    gettext("\nNothing is started yet. Open {file} and the README.md beside it, then type:").format(
+                        file=file
+                    )
+                )
+                say(gettext("make check A={name}  (or: grader check {name})").format(name=first.name))
         if json is not None and results:
             json_option.write(results if len(chosen) > 1 else results[0], target)
         return max(worst, status, OK if all(map(report.is_full, results)) else NOT_FULL)
@@ -106,8 +122,11 @@ def _list(root: Path) -> int:
     found = assignments.all_names(root)
     width = max(map(len, found))
     for name in found:
-        settings = assignment.load(name, root).settings
-        say(f"{name:<{width}}  {settings.title} ({settings.points:g} points, {', '.join(settings.files)})")
+        listed = assignment.load(name, root)
+        settings = listed.settings
+        about = gettext("{title} ({points:g} points, {files})")
+        files = ", ".join(settings.files)
+        say(f"{name:<{width}}  {about.format(title=listed.title, points=settings.points, files=files)}")
     return OK
 
 

@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 
 from grader import report
+from grader.language import gettext
 
 OK, NOT_FULL, NOT_GRADED, STOPPED = 0, 1, 2, 130
 # Exceptions whose message is all that a person needs: by module, since those are imported when a command needs them.
@@ -89,7 +90,7 @@ def exit_after(work: Callable[[], int]) -> None:
     try:
         status = work()
     except KeyboardInterrupt as stopped:
-        complain("Stopped.")
+        complain(gettext("Stopped."))
         status = 128 + stopped.args[0] if isinstance(stopped, Stopped) else STOPPED
     except Exception as error:
         status = explain(error)
@@ -108,13 +109,17 @@ def explain(error: Exception, name: str = "") -> int:
         return NOT_GRADED
     first_line = text.splitlines()[0] if text else ""
     if _is(error, "grader.judge.plugin", "BrokenCheck"):
-        summary = f"The checks of {name} do not work: {first_line}"
+        summary = gettext("The checks of {name} do not work: {first_line}").format(name=name, first_line=first_line)
     elif _is(error, "grader.judge.workers", "WorkerStartError"):
         summary = text
     else:
         summary = f"{type(error).__name__}: {first_line}"
     whole = "".join(traceback.format_exception(error))
-    complain(f"{summary}\nThis is not your file's fault. Tell your instructor{_kept(whole)}.")
+    complain(
+        gettext("{summary}\nThis is not your file's fault. Tell your instructor{kept}.").format(
+            summary=summary, kept=_kept(whole)
+        )
+    )
     if os.environ.get("GRADER_DEBUG") == "1":
         complain(whole)
     return NOT_GRADED
@@ -133,5 +138,5 @@ def _kept(whole: str) -> str:
         ) as file:
             file.write(whole)
     except OSError:
-        return "; GRADER_DEBUG=1 shows the details"
-    return f"; the details are in {file.name}"
+        return gettext("; GRADER_DEBUG=1 shows the details")
+    return gettext("; the details are in {name}").format(name=file.name)

@@ -204,7 +204,7 @@ def run(
             raise
     found = entries(store, chosen)
     most = max((entry.result.extra_data.max_score for entry in found if entry.result.tests), default=0)
-    title = chosen.settings.title
+    title = chosen.title
     exports.write_all(found, out, title=title, max_score=most or chosen.settings.points)
     say(exports.summary(found, title=title, max_score=most or chosen.settings.points))
     changes = exports.changes(found)

@@ -9,6 +9,7 @@ import msgspec
 
 from grader import assignment
 from grader.assignment import AssignmentError
+from grader.language import gettext
 from grader.submission import SubmissionError
 
 STDOUT = "-"
@@ -49,8 +50,16 @@ def target_of(value: str | None, option: str = "--json") -> Path | None:
         return None
     target = Path(str(value)).expanduser()
     if target.is_dir() or not target.parent.is_dir():
-        why = "it is a folder" if target.is_dir() else f"there is no folder {target.parent}"
-        raise SubmissionError(f"The result cannot be written to {target}: {why}. Give {option} the name of a file.")
+        why = (
+            gettext("it is a folder")
+            if target.is_dir()
+            else gettext("there is no folder {parent}").format(parent=target.parent)
+        )
+        raise SubmissionError(
+            gettext("The result cannot be written to {target}: {why}. Give {option} the name of a file.").format(
+                target=target, why=why, option=option
+            )
+        )
     return target
 
 
@@ -77,4 +86,8 @@ def write_bytes(content: bytes, target: Path) -> None:
     try:
         target.write_bytes(content)
     except OSError as error:
-        raise SubmissionError(f"The result cannot be written to {target}: {error.strerror}.") from None
+        raise SubmissionError(
+            gettext("The result cannot be written to {target}: {strerror}.").format(
+                target=target, strerror=error.strerror
+            )
+        ) from None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from rich.console import Console, RenderableType
 
 from grader import report
+from grader.language import gettext
 
 LINE_EVERY = 20.0  # seconds between two lines where there is no terminal to draw a bar on
 
@@ -48,7 +49,7 @@ class Progress:
             TimeRemainingColumn(),
             console=console,
         )
-        self._check = self._checks.add_task("starting Python and torch", total=None)
+        self._check = self._checks.add_task(gettext("starting Python and torch"), total=None)
         self._step = ("", self._steps.add_task("", visible=False))
         self._live = Live(
             Group(self._checks, self._steps),
@@ -143,7 +144,9 @@ class Bar:
         self._now = _Now(text, what, done, total, None if seconds_left is None else now + seconds_left)
         if not self._shown and now - self._last_line >= LINE_EVERY:
             self._last_line = now
-            left = "" if seconds_left is None else f"about {duration(seconds_left)} left"
+            left = (
+                "" if seconds_left is None else gettext("about {duration} left").format(duration=duration(seconds_left))
+            )
             self._say("  ".join(filter(None, [self._now.count(), text, left])))
 
     def say(self, text: str) -> None:
@@ -181,7 +184,7 @@ class Bar:
         text = Text(report.plain(now.text), no_wrap=True, overflow="ellipsis")
         if not now.total:
             return Group(text, ProgressBar(pulse=True, width=30))
-        left = "" if now.end is None else f"{duration(now.end - self._clock())} left"
+        left = "" if now.end is None else gettext("{duration} left").format(duration=duration(now.end - self._clock()))
         line = Table.grid(padding=(0, 1))
         line.add_row(ProgressBar(total=now.total, completed=min(now.done, now.total), width=30), now.count(), left)
         return Group(text, line)
@@ -195,8 +198,8 @@ def duration(seconds: float) -> str:
     """
     whole = max(0, round(seconds))
     if whole < 60:
-        return f"{whole} s"
+        return gettext("{seconds} s").format(seconds=whole)
     minutes = round(seconds / 60)
     if minutes < 60:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min"
+        return gettext("{minutes} min").format(minutes=minutes)
+    return gettext("{hours} h {minutes} min").format(hours=minutes // 60, minutes=minutes % 60)

@@ -12,11 +12,11 @@ import torch
 from grader.checks.numerics import same
 from grader.diagnosis.align import FAMILIES, PLAIN, Pair, Place, align, attributes, differing, places
 from grader.diagnosis.finding import Finding
+from grader.language import gettext, ngettext
 from grader.tracing import Layer, Step
 
 SHAPES = 6  # rows of the table of shapes
 Known = dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[int | None, int | None]]]
-_ITSELF = "all that it calls does what it should; what it makes of that is wrong."
 # What a kind of layer is called where it is a function; a name of the student's own does not count.
 _FUNCTIONS = (
     ("relu", "elu", "silu", "sigmoid", "tanh", "softmax", "clamp", "clip", "clamp_min", "maximum"),
@@ -142,7 +142,7 @@ def explain(ours: Run, theirs: Run, known: Known | None = None) -> Finding | Non
             return _shown(_between(ours, theirs, pending, passed, last, (one, other), pairs[index + 1 :]), pairs)
     end, wanted = theirs.step(""), ours.step("")
     if not theirs.stopped and end is not None and end.output_shape is None:
-        return Finding("", end.type, "forward", "it returns no tensor.")
+        return Finding("", end.type, "forward", gettext("it returns no tensor."))
     if theirs.stopped or end is None or wanted is None or not agree(end.output, wanted.output):
         return _shown(_between(ours, theirs, pending, passed, last, (None, None), []), pairs)
     return None
@@ -163,31 +163,39 @@ def _culprit(one: Place, other: Place) -> Finding:
     assert other.step is not None
     shape = ""
     if other.step.output_shape is None:
-        shape = ", and it cannot be run on what it is given"
+        shape = gettext(", and it cannot be run on what it is given")
     elif one.step.output_shape is not None and other.step.output_shape != one.step.output_shape:
-        shape = f", which gives {_size(other.step.output_shape, one.step.output_shape)} is expected"
+        sizes = _sizes(other.step.output_shape, one.step.output_shape)
+        shape = gettext(", which gives {actual} where {expected} is expected").format(
+            actual=sizes[0], expected=sizes[1]
+        )
     if one.type != other.type:
-        said = f"it is a {other.type}{shape}; a {one.type} is expected here."
+        said = gettext("it is a {type}{shape}; a {expected} is expected here.").format(
+            type=other.type, shape=shape, expected=one.type
+        )
         return Finding(other.name, other.type, "type", said, other.layer.lines)
     wrong = differing(one.layer, other.layer)
     if wrong:
         return hyper_parameter(one.layer, other.layer, wrong, shape)
     if one.step.training != other.step.training:
         modes = ("eval", "train")
-        said = (
-            f"it is in {modes[other.step.training]} mode although the model was set to {modes[one.step.training]} mode."
+        said = gettext("it is in {mode} mode although the model was set to {expected} mode.").format(
+            mode=modes[other.step.training], expected=modes[one.step.training]
         )
         return Finding(other.name, other.type, "mode", said, other.layer.lines)
-    said = "it is given the right input, and its output is not right" + shape + "."
+    said = gettext("it is given the right input, and its output is not right{shape}.").format(shape=shape)
     return Finding(other.name, other.type, "output", said, other.layer.lines, confident=False)
 
 
 def hyper_parameter(ours: Layer, theirs: Layer, wrong: Sequence[str], shape: str = "") -> Finding:
     """Of a layer of the right kind, with what it was made."""
-    values = [f"{name} is {short(theirs.hyper_parameters[name])}" for name in wrong]
-    wanted = " and ".join(short(ours.hyper_parameters[name]) for name in wrong)
-    verb = "are" if len(wrong) > 1 else "is"
-    said = f"its {' and its '.join(values)}{shape}; {wanted} {verb} expected."
+    values = [
+        gettext("its {name} is {value}").format(name=name, value=short(theirs.hyper_parameters[name])) for name in wrong
+    ]
+    wanted = [short(ours.hyper_parameters[name]) for name in wrong]
+    said = ngettext(
+        "{values}{shape}; {expected} is expected.", "{values}{shape}; {expected} are expected.", len(wrong)
+    ).format(values=gettext(" and ").join(values), shape=shape, expected=gettext(" and ").join(wanted))
     given = [(name, theirs.hyper_parameters.get(name), ours.hyper_parameters[name]) for name in wrong]
     return Finding(theirs.name, theirs.type, wrong[0], said, theirs.lines, values=tuple(given))
 
@@ -203,11 +211,11 @@ def short(value: Any) -> str:
     return str(value)[:60]
 
 
-def _size(actual: tuple[int, ...], expected: tuple[int, ...]) -> str:
-    """Both shapes, of images that differ in their size only that: "18x18 where 16x16"."""
+def _sizes(actual: tuple[int, ...], expected: tuple[int, ...]) -> tuple[str, str]:
+    """Both shapes; of images that differ in their size only that: ("18x18", "16x16")."""
     if len(actual) == len(expected) == 4 and actual[:2] == expected[:2]:
-        return f"{actual[2]}x{actual[3]} where {expected[2]}x{expected[3]}"
-    return f"{actual} where {expected}"
+        return f"{actual[2]}x{actual[3]}", f"{expected[2]}x{expected[3]}"
+    return str(actual), str(expected)
 
 
 def _between(
@@ -237,35 +245,48 @@ def _between(
     if missing and not extra:
         if all(place.name in names for place in missing) and all(theirs.step(place.name) is None for place in missing):
             what = _common([place.name for place in missing]) or missing[0].name
-            return _forward(ours, theirs, last, following, f"{what} is there, and forward never calls it.")
+            return _forward(
+                ours, theirs, last, following, gettext("{what} is there, and forward never calls it.").format(what=what)
+            )
         later = [two for one, two in rest[:4] if one is None and two is not None and two.type == missing[0].type]
         if len(missing) == 1 and later:
-            said = f"{later[0].name} ({later[0].type}) comes too late; it is expected after {here or 'the input'}."
+            said = gettext("{name} ({type}) comes too late; it is expected after {place}.").format(
+                name=later[0].name, type=later[0].type, place=here or gettext("the input")
+            )
             return Finding(later[0].name, later[0].type, "order", said, later[0].layer.lines)
         return lacking(ours, theirs, missing, here)
     if extra and not missing:
         later = [one for one, two in rest[:4] if two is None and one is not None and one.type == extra[0].type]
         if len(extra) == 1 and later:
-            said = f"{extra[0].name} ({extra[0].type}) comes too early."
+            said = gettext("{name} ({type}) comes too early.").format(name=extra[0].name, type=extra[0].type)
             return Finding(extra[0].name, extra[0].type, "order", said, extra[0].layer.lines)
         return surplus(ours, theirs, extra)
     if missing and extra:
         kinds = [Counter(place.type for place in each) for each in (missing, extra)]
         if kinds[0] == kinds[1]:
-            said = f"expected are, in this order, {_listed(missing)}; there are {_listed(extra)}."
+            said = gettext("expected are, in this order, {expected}; there are {found}.").format(
+                expected=_listed(missing), found=_listed(extra)
+            )
             return Finding(extra[0].name, extra[0].type, "order", said, extra[0].layer.lines)
         if len(missing) == len(extra) == 1:
-            said = f"it is a {extra[0].type}; a {missing[0].type} is expected here."
+            said = gettext("it is a {type}; a {expected} is expected here.").format(
+                type=extra[0].type, expected=missing[0].type
+            )
             return Finding(extra[0].name, extra[0].type, "type", said, extra[0].layer.lines)
-        said = f"expected are {_listed(missing)}; there are {_listed(extra)}."
+        said = gettext("expected are {expected}; there are {found}.").format(
+            expected=_listed(missing), found=_listed(extra)
+        )
         return Finding(extra[0].name, extra[0].type, "type", said, extra[0].layer.lines, confident=False)
     if failing is not None:
         inside = failing.name
         while inside and (theirs.type(inside) in PLAIN or not _given(ours, theirs, inside)):
             inside = inside.rpartition(".")[0]
-        said = f"all that it calls does what it should, until the run stops: {theirs.stopped[:200]}"
+        said = gettext("all that it calls does what it should, until the run stops: {stopped}").format(
+            stopped=theirs.stopped[:200]
+        )
         return Finding(inside, theirs.type(inside), "forward", said)
-    found = _forward(ours, theirs, last, following, _ITSELF)
+    itself = gettext("all that it calls does what it should; what it makes of that is wrong.")
+    found = _forward(ours, theirs, last, following, itself)
     inside = f"{found.module}." if found.module else ""
     gaps = [pair for pair in passed if (pair[0] or pair[1]).name.startswith(inside)]  # type: ignore[union-attr]
     if gaps:
@@ -294,7 +315,9 @@ def lacking(ours: Run, theirs: Run, missing: Sequence[Place], here: str) -> Find
     for parent in _around(missing[0].name):
         wanted, found = ours.children(parent), theirs.children(parent)
         if 0 < len(found) < len(wanted) and len({*wanted, *found}) == 1:
-            said = f"it has {len(found)} {wanted[0]}s one after the other; {len(wanted)} are expected."
+            said = gettext("it has {count} {kind}s one after the other; {expected} are expected.").format(
+                count=len(found), kind=wanted[0], expected=len(wanted)
+            )
             return Finding(parent, theirs.type(parent), "missing", said)
     common = _common([place.name for place in missing]) if len(missing) > 1 else missing[0].name
     whole = ours.type(common) if common and len(missing) > 1 and ours.type(common) not in PLAIN else ""
@@ -302,8 +325,8 @@ def lacking(ours: Run, theirs: Run, missing: Sequence[Place], here: str) -> Find
     inside = common if len(missing) > 1 and not whole else common.rpartition(".")[0]
     while inside and inside not in names:
         inside = inside.rpartition(".")[0]
-    what = f"a {whole}" if whole else _listed(missing)
-    said = f"{what} is missing after {here or 'the input'}."
+    what = gettext("a {type}").format(type=whole) if whole else _listed(missing)
+    said = gettext("{what} is missing after {place}.").format(what=what, place=here or gettext("the input"))
     kind = next((number for number, family in enumerate(FAMILIES) if missing[0].type in family), None)
     functional = kind is not None and any(word in name for name in theirs.functions for word in _FUNCTIONS[kind])
     lines = next((layer.lines for layer in theirs.layers if layer.name == inside), ())
@@ -316,14 +339,20 @@ def surplus(ours: Run, theirs: Run, extra: Sequence[Place]) -> Finding:
     if len({place.name for place in extra}) == len(extra) and all(again[place.name] > 1 for place in extra):
         common = _common([place.name for place in extra])
         name = common if sum(step.name == common for step in theirs.steps) > 1 else extra[0].name
-        said = f"{name} is called more often than it should."
+        said = gettext("{name} is called more often than it should.").format(name=name)
         return Finding(name, theirs.type(name), "extra", said, extra[0].layer.lines)
     common = _common([place.name for place in extra]) if len(extra) > 1 else extra[0].name
     if not common or theirs.type(common) in PLAIN:
-        said = f"there is nothing like {_listed(extra)} in this place."
+        said = gettext("there is nothing like {listed} in this place.").format(listed=_listed(extra))
         return Finding(extra[0].name, extra[0].type, "extra", said, extra[0].layer.lines)
     lines = next((layer.lines for layer in theirs.layers if layer.name == common), ())
-    return Finding(common, theirs.type(common), "extra", f"{common} is one {theirs.type(common)} too many.", lines)
+    return Finding(
+        common,
+        theirs.type(common),
+        "extra",
+        gettext("{common} is one {type} too many.").format(common=common, type=theirs.type(common)),
+        lines,
+    )
 
 
 def _forward(ours: Run, theirs: Run, last: Pair, following: Pair, said: str) -> Finding:
@@ -351,7 +380,7 @@ def _shown(finding: Finding, pairs: Sequence[Pair]) -> Finding:
         if other is None or other.step is None or one is None or one.step is None:
             continue
         mine, wanted = other.step.output_shape, one.step.output_shape
-        rows.append((other.name or other.type, str(mine) if mine else "stops here", str(wanted)))
+        rows.append((other.name or other.type, str(mine) if mine else gettext("stops here"), str(wanted)))
         if mine != wanted:
             return replace(finding, shapes=tuple(rows[-SHAPES:]))
     return finding
@@ -364,7 +393,7 @@ def _harmless(kind: str) -> bool:
 
 def _listed(found: Sequence[Place]) -> str:
     kinds = [place.type for place in found]
-    return ", ".join(kinds[:4]) + (f" and {len(kinds) - 4} more" if len(kinds) > 4 else "")
+    return ", ".join(kinds[:4]) + (gettext(" and {count} more").format(count=len(kinds) - 4) if len(kinds) > 4 else "")
 
 
 def _common(names: Sequence[str]) -> str:

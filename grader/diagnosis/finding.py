@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rich.cells import cell_len, set_cell_size
+
+from grader.language import gettext, later
+
 Bluntness = Literal["none", "area", "line", "full"]
 
 
@@ -39,22 +43,22 @@ class Finding:
 
 # What beside a hyper-parameter can be wrong, said of a module without any number of the reference.
 WHATS = {
-    "type": "it is of another kind than it should be",
-    "missing": "something is missing in it",
-    "extra": "it is not asked for here, or not so often",
-    "order": "the order is not right",
-    "forward": "its parts are right by themselves; look at what forward does with them",
-    "shared": "it is used in several places, which then share their weights",
-    "mode": "it does not follow train() and eval()",
-    "requires_grad": "it is not trained",
-    "gradient": "the gradient ends here",
-    "state": "it does not do the same when it is called again",
-    "loading": "the weights that are loaded do not arrive",
-    "name": "its name is not the handout's",
-    "signature": "its parameters are not the handout's",
-    "output": "its output is not right",
-    "edit": "one change there makes the check pass",
-    "": "it does something else than it should",
+    "type": later("it is of another kind than it should be"),
+    "missing": later("something is missing in it"),
+    "extra": later("it is not asked for here, or not so often"),
+    "order": later("the order is not right"),
+    "forward": later("its parts are right by themselves; look at what forward does with them"),
+    "shared": later("it is used in several places, which then share their weights"),
+    "mode": later("it does not follow train() and eval()"),
+    "requires_grad": later("it is not trained"),
+    "gradient": later("the gradient ends here"),
+    "state": later("it does not do the same when it is called again"),
+    "loading": later("the weights that are loaded do not arrive"),
+    "name": later("its name is not the handout's"),
+    "signature": later("its parameters are not the handout's"),
+    "output": later("its output is not right"),
+    "edit": later("one change there makes the check pass"),
+    "": later("it does something else than it should"),
 }
 
 
@@ -66,8 +70,8 @@ def place(finding: Finding) -> str:
     """
     if not finding.module:
         return finding.maker or finding.type
-    kind = f" ({finding.type})" if finding.type else ""
-    return f"{finding.module}{kind} of {finding.maker}" if finding.maker else f"{finding.module}{kind}"
+    module = f"{finding.module} ({finding.type})" if finding.type else finding.module
+    return gettext("{module} of {maker}").format(module=module, maker=finding.maker) if finding.maker else module
 
 
 def tell(finding: Finding, bluntness: Bluntness) -> str:
@@ -83,23 +87,32 @@ def tell(finding: Finding, bluntness: Bluntness) -> str:
     """
     if bluntness == "none":
         return ""
-    where = place(finding) if finding.confident else f"perhaps {place(finding)}"
+    where = place(finding) if finding.confident else gettext("perhaps {place}").format(place=place(finding))
     inside = finding.what in ("forward", "gradient")
     if bluntness == "area":
-        return f"{where}{', in forward' * inside}."
+        return gettext("{place}, in forward.").format(place=where) if inside else f"{where}."
     line = finding.mended[1] if finding.mended else finding.lines[-1] if finding.lines else 0
     if bluntness == "line":
         if finding.what in WHATS:
-            return f"{where}{f', line {line}' if line else ''}: {WHATS[finding.what]}."
-        perhaps = "" if finding.confident else "perhaps "
-        made = "" if not line else f", line {line}" if finding.mended else f", made in line {line}"
-        return f"{perhaps}the {finding.what} of {place(finding)}{made}."
+            at = gettext("{place}, line {line}").format(place=where, line=line) if line else where
+            return f"{at}: {gettext(WHATS[finding.what])}."
+        if not line:
+            said = gettext("the {what} of {place}")
+        elif finding.mended:
+            said = gettext("the {what} of {place}, line {line}")
+        else:
+            said = gettext("the {what} of {place}, made in line {line}")
+        said = said.format(what=finding.what, place=place(finding), line=line)
+        return f"{said if finding.confident else gettext('perhaps {place}').format(place=said)}."
     parts = [f"{where}: {finding.said}"]
     if finding.mended:
-        parts.append(f"With this one change the check passes: {finding.mended[0]}.")
+        parts.append(gettext("With this one change the check passes: {change}.").format(change=finding.mended[0]))
     elif line:
-        parts.append(f"It is made in line {line}.")
-    rows = [("module", "yours", "expected"), *finding.shapes] if finding.shapes else []
-    widths = [max(len(row[column]) for row in rows) for column in range(3)] if rows else []
-    table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        parts.append(gettext("It is made in line {line}.").format(line=line))
+    heads = (gettext("module"), gettext("yours"), gettext("expected"))
+    rows = [heads, *finding.shapes] if finding.shapes else []
+    widths = [max(cell_len(row[column]) for row in rows) for column in range(3)] if rows else []
+    table = [
+        "  ".join(set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
     return "\n".join([" ".join(parts), *table])

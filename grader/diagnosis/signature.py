@@ -6,6 +6,7 @@ import ast
 
 from grader.diagnosis.finding import Finding
 from grader.edits.code import Code, Function
+from grader.language import gettext
 
 
 def difference(ours: Code, theirs: Code, name: str, failed: bool) -> Finding | None:
@@ -22,7 +23,9 @@ def difference(ours: Code, theirs: Code, name: str, failed: bool) -> Finding | N
     lines = (found.lineno,)
     order = [parameter for parameter in actual if parameter in expected]
     if set(expected) == set(order) and order != list(expected):
-        said = f"its parameters are ({', '.join(order)}); ({', '.join(expected)}) is the order in the handout."
+        said = gettext("its parameters are ({order}); ({expected}) is the order in the handout.").format(
+            order=", ".join(order), expected=", ".join(expected)
+        )
         return Finding("", name, "signature", said, lines)
     if not failed:
         return None
@@ -30,10 +33,12 @@ def difference(ours: Code, theirs: Code, name: str, failed: bool) -> Finding | N
     if arguments.vararg is None and arguments.kwarg is None and len(actual) < len(expected):
         missing = [parameter for parameter in expected if parameter not in actual]
         if missing:
-            return Finding("", name, "signature", f"it takes no {missing[0]}.", lines)
+            return Finding("", name, "signature", gettext("it takes no {missing}.").format(missing=missing[0]), lines)
     for parameter, default in expected.items():
         if default and actual.get(parameter) is False:
-            said = f"its parameter {parameter} has no default value; the handout gives it one."
+            said = gettext("its parameter {parameter} has no default value; the handout gives it one.").format(
+                parameter=parameter
+            )
             return Finding("", name, "signature", said, lines)
     return None
 

@@ -10,6 +10,7 @@ import torch
 from grader.diagnosis.align import Pair, Place, differing
 from grader.diagnosis.compare import Known, Run, hyper_parameter, lacking, pairs_of, surplus
 from grader.diagnosis.finding import Finding
+from grader.language import gettext
 from grader.tracing import Layer
 
 # What decides the shape of a weight, so that no checkpoint fits where it is another.
@@ -37,7 +38,9 @@ def shared(pairs: Sequence[Pair]) -> Finding | None:
             continue
         first = seen.setdefault(other.name, one.name)
         if first != one.name:
-            said = f"it is one and the same object in the place of {first} and of {one.name}; make a new one for each."
+            said = gettext(
+                "it is one and the same object in the place of {first} and of {name}; make a new one for each."
+            ).format(first=first, name=one.name)
             return Finding(other.name, other.type, "shared", said, other.layer.lines)
     return None
 
@@ -60,7 +63,7 @@ def difference(ours: Run, theirs: Run, state: State, known: Known | None = None)
         more = [key for key in state.theirs if key not in state.ours]
         if more:
             owner = more[0].rpartition(".")[0]
-            said = f"it has {more[0]}, which is not asked for."
+            said = gettext("it has {more}, which is not asked for.").format(more=more[0])
             return Finding(owner, theirs.type(owner), "extra", said)
     frozen_ = frozen(pairs, state)
     if frozen_ is not None:
@@ -73,7 +76,7 @@ def difference(ours: Run, theirs: Run, state: State, known: Known | None = None)
     if len(kinds) == 1:
         ((name, (one, other)),) = kinds.items()
         if name == "type":
-            said = f"it is a {other.type}; a {one.type} is expected here."
+            said = gettext("it is a {type}; a {expected} is expected here.").format(type=other.type, expected=one.type)
             return Finding(other.name, other.type, "type", said, other.layer.lines, confident=False)
         found = hyper_parameter(one.layer, other.layer, [name])
         return replace(found, confident=False)
@@ -92,7 +95,9 @@ def _named(one: Place, other: Place) -> Finding:
     ours, theirs = ".".join(wanted[: same + 1]), ".".join(mine[: same + 1])
     if ours == theirs or len(mine) != len(wanted):
         ours, theirs = one.name, other.name
-    said = f"{theirs} is called {ours} in the handout; with other names the checkpoint does not fit."
+    said = gettext("{theirs} is called {ours} in the handout; with other names the checkpoint does not fit.").format(
+        theirs=theirs, ours=ours
+    )
     return Finding(theirs, other.type if theirs == other.name else "", "name", said, other.layer.lines)
 
 
@@ -123,7 +128,7 @@ def _swapped(gaps: Sequence[Pair]) -> Finding | None:
             found = other
         else:
             continue
-        said = f"{found.name} ({found.type}) is there, but not in its place."
+        said = gettext("{name} ({type}) is there, but not in its place.").format(name=found.name, type=found.type)
         return Finding(found.name, found.type, "order", said, found.layer.lines)
     return None
 
@@ -136,7 +141,7 @@ def frozen(pairs: Sequence[Pair], state: State) -> Finding | None:
         for key in sorted(state.their_frozen):
             inside, _, last = key.rpartition(".")
             if inside == other.name and f"{one.name}.{last}".strip(".") not in state.our_frozen:
-                said = f"its {last} has requires_grad=False, so it is never trained."
+                said = gettext("its {last} has requires_grad=False, so it is never trained.").format(last=last)
                 return Finding(other.name, other.type, "requires_grad", said, other.layer.lines)
     return None
 
@@ -146,7 +151,9 @@ def buffers(one: Place, other: Place, key: str) -> Finding:
     wrong = differing(one.layer, other.layer) if one.type == other.type else []
     if wrong:
         return hyper_parameter(one.layer, other.layer, wrong)
-    said = f"after a run in train mode its {key.rpartition('.')[2]} is not what it should be."
+    said = gettext("after a run in train mode its {statistic} is not what it should be.").format(
+        statistic=key.rpartition(".")[2]
+    )
     return Finding(other.name, other.type, "output", said, other.layer.lines, confident=False)
 
 
@@ -170,12 +177,16 @@ def gradient(
         own = [agrees for key, agrees in right.items() if key.rpartition(".")[0] == other.name]
         if own and not all(own):
             inside = _around(other.name, after, types)
-            said = f"no gradient, or a wrong one, comes to {other.name}: detach, no_grad, .data or numpy cut it."
+            said = gettext(
+                "no gradient, or a wrong one, comes to {name}: detach, no_grad, .data or numpy cut it."
+            ).format(name=other.name)
             return Finding(inside, types.get(inside, ""), "gradient", said)
         if own:
             after = other.name
     if not at_input:
-        said = "the gradient at its input is not right: something in forward cuts it (detach, no_grad, .data, numpy)."
+        said = gettext(
+            "the gradient at its input is not right: something in forward cuts it (detach, no_grad, .data, numpy)."
+        )
         return Finding("", types.get("", ""), "gradient", said)
     return None
 

@@ -11,9 +11,10 @@ import textwrap
 from collections.abc import Iterable
 
 from grader.exports.text import excerpt, number, one_line
-from grader.exports.told import told
+from grader.exports.told import status, told
 from grader.gradebook import Entry
-from grader.report import not_run_line
+from grader.language import gettext
+from grader.report import frame_line, not_run_line
 from grader.result import Status, TestResult
 
 MARKS: dict[Status, str] = {"passed": "✓", "blocked": "-", "not_attempted": "-"}  # all others: ✗
@@ -38,20 +39,20 @@ def page(entry: Entry, *, title: str, max_score: float) -> bytes:
         It came late.
     """
     result = entry.result
-    score = f"Score: **{number(result.score)} of {number(max_score)} points**"
+    score = gettext("Score: **{points} of {most} points**").format(points=number(result.score), most=number(max_score))
     if entry.previous is not None and number(entry.previous) != number(result.score):
-        score += f" (before the last regrade: {number(entry.previous)})"
-    parts = [f"# {escaped(title)}", f"Student: {code_span(entry.student)}", score]
+        score += gettext(" (before the last regrade: {points})").format(points=number(entry.previous))
+    parts = [f"# {escaped(title)}", gettext("Student: {name}").format(name=code_span(entry.student)), score]
     if result.extra_data.not_run_points:
         parts.append(escaped(not_run_line(result.extra_data.not_run_points)))
     summary = result.extra_data
     notes = [one_line(note) for note in entry.notes if note != summary.message]
     if len(notes) > _NOTES:
         notes[_NOTES:] = ["..."]
-    parts += _block("Notes", _wrapped(notes))
-    parts += _block("What happened", _wrapped(excerpt(summary.message, _MESSAGE)))
-    parts += _block("Where", _frames(summary.frames))
-    parts += _block("Printed", excerpt(summary.printed, _PRINTED, end=True))
+    parts += _block(gettext("Notes"), _wrapped(notes))
+    parts += _block(gettext("What happened"), _wrapped(excerpt(summary.message, _MESSAGE)))
+    parts += _block(gettext("Where"), _frames(summary.frames))
+    parts += _block(gettext("Printed"), excerpt(summary.printed, _PRINTED, end=True))
     for place, test in enumerate(result.tests, 1):
         parts += _check(place, test)
     return ("\n\n".join(parts) + "\n").encode()
@@ -60,24 +61,23 @@ def page(entry: Entry, *, title: str, max_score: float) -> bytes:
 def _check(place: int, test: TestResult) -> list[str]:
     detail = told(test.extra_data)
     mark = MARKS.get(detail.status, "✗")
-    points = f"{number(test.score)} of {number(test.max_score)} points"
-    status = detail.status.replace("_", " ")
-    parts = [f"## {mark} {place}. {escaped(test.name)}", f"**{points}** ({status}{', hidden' * detail.hidden})"]
-    label = "Found" if detail.status == "passed" else "What happened"
+    points = gettext("{points} of {most} points").format(points=number(test.score), most=number(test.max_score))
+    parts = [f"## {mark} {place}. {escaped(test.name)}", f"**{points}** ({status(detail)})"]
+    label = gettext("Found") if detail.status == "passed" else gettext("What happened")
     parts += _block(label, _wrapped(excerpt(detail.message, _MESSAGE)))
     if detail.status == "passed":
         return parts
-    parts += _block("Expected", excerpt(detail.expected, _VALUE))
-    parts += _block("Actual", excerpt(detail.actual, _VALUE))
-    parts += _block("Where", _frames(detail.frames))
-    parts += _block("Printed", excerpt(detail.printed, _PRINTED, end=True))
-    parts += _block("Likely", _wrapped(excerpt(detail.diagnosis, _MESSAGE)))
-    parts += _block("Try", _wrapped(excerpt(detail.hint, _MESSAGE)))
+    parts += _block(gettext("Expected"), excerpt(detail.expected, _VALUE))
+    parts += _block(gettext("Actual"), excerpt(detail.actual, _VALUE))
+    parts += _block(gettext("Where"), _frames(detail.frames))
+    parts += _block(gettext("Printed"), excerpt(detail.printed, _PRINTED, end=True))
+    parts += _block(gettext("Likely"), _wrapped(excerpt(detail.diagnosis, _MESSAGE)))
+    parts += _block(gettext("Try"), _wrapped(excerpt(detail.hint, _MESSAGE)))
     return parts
 
 
 def _frames(frames: list[str]) -> list[str]:
-    shown = [one_line(frame) for frame in frames[-_FRAMES:]]
+    shown = [one_line(frame_line(frame)) for frame in frames[-_FRAMES:]]
     return ["...", *shown] if len(frames) > _FRAMES else shown
 
 
@@ -113,7 +113,7 @@ def code_span(text: str) -> str:
     >>> print(code_span("a"), code_span("`` b"))
     `a` ``` `` b ```
     """
-    line = one_line(text) or "(no name)"
+    line = one_line(text) or gettext("(no name)")
     longest = max(map(len, re.findall("`+", line)), default=0)
     ticks, blank = "`" * (longest + 1), " " * bool(longest)
     return f"{ticks}{blank}{line}{blank}{ticks}"

@@ -7,13 +7,24 @@ import re
 import msgspec
 from msgspec import UNSET
 
-from grader.result import CheckDetail
+from grader.language import gettext, later
+from grader.result import CheckDetail, Status
 
-FAILED = (
+FAILED = later(
     "Your code ran and did something else than this check expects. "
     "The check is hidden: its values, and what your code prints during it, are not shown."
 )
-WITHHELD = "The check is hidden, and what came of it would tell its values."
+WITHHELD = later("The check is hidden, and what came of it would tell its values.")
+_STATUS: dict[Status, str] = {
+    "passed": later("passed"),
+    "failed": later("failed"),
+    "error": later("error"),
+    "timeout": later("timeout"),
+    "out_of_memory": later("out of memory"),
+    "crashed": later("crashed"),
+    "blocked": later("blocked"),
+    "not_attempted": later("not attempted"),
+}
 _MOST = 500  # characters of an exception: code can raise whatever it was given
 
 
@@ -38,9 +49,9 @@ def told(detail: CheckDetail) -> CheckDetail:
     if detail.status == "passed":
         message = ""
     elif detail.status == "failed":
-        message = FAILED
+        message = gettext(FAILED)
     else:
-        message = WITHHELD if _mentions(detail.message, detail.expected) else _bounded(detail.message)
+        message = gettext(WITHHELD) if _mentions(detail.message, detail.expected) else _bounded(detail.message)
     return msgspec.structs.replace(
         detail,
         message=message,
@@ -53,6 +64,16 @@ def told(detail: CheckDetail) -> CheckDetail:
         dataset=UNSET,
         exact=UNSET,
     )
+
+
+def status(detail: CheckDetail) -> str:
+    """What became of a check, in a word or two; and whether it is hidden.
+
+    >>> status(CheckDetail("f", "out_of_memory", hidden=True))
+    'out of memory, hidden'
+    """
+    word = gettext(_STATUS[detail.status])
+    return gettext("{status}, hidden").format(status=word) if detail.hidden else word
 
 
 def _bounded(message: str) -> str:

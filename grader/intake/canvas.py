@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from grader.intake.names import Owner
 from grader.intake.tree import Node
+from grader.language import gettext
 
 _AGAIN = re.compile(r"(?P<base>.+)-(?P<number>[0-9]{1,4})(?P<suffix>\.[^.]+)")
 
@@ -30,7 +31,11 @@ def latest(owned: list[tuple[Owner, Node]], expected: Set[str]) -> tuple[list[tu
     for name, several in versions.items():
         number, _, owner, node = max(several, key=lambda version: (version[:2], version[3].where))
         if number or len(several) > 1:
-            notes.append(f"{name} was handed in more than once; the latest, {node.where}, counts.")
+            notes.append(
+                gettext("{name} was handed in more than once; the latest, {where}, counts.").format(
+                    name=name, where=node.where
+                )
+            )
         found.append((replace(owner, file=name), node))
     return found, notes
 

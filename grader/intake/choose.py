@@ -14,6 +14,7 @@ from grader.gradebook import Flag
 from grader.intake import zips
 from grader.intake.source import DISGUISED, NOTEBOOK, PYTHON, Source, Wanted, load, suffix
 from grader.intake.tree import MAX_FOLDERS, Budget, Folder, Leaf, Node, Refusal, RefusedError
+from grader.language import gettext
 from grader.submission import MAX_FILE, Submission
 
 MAX_READ = 500  # files that are looked into
@@ -87,17 +88,26 @@ def _tell(source: Source, file: Wanted, choice: Choice) -> None:
     if name not in (file.name, file.notebook):
         choice.flags.add("renamed")
         fits = ", ".join(sorted(source.defined & file.names))
-        because = f" because it defines {fits}" if fits else ""
-        choice.notes.append(f"{where} was taken for {file.name}{because}. Name it {file.name} next time.")
+        if fits:
+            said = gettext("{where} was taken for {name} because it defines {fits}. Name it {name} next time.")
+        else:
+            said = gettext("{where} was taken for {name}. Name it {name} next time.")
+        choice.notes.append(said.format(where=where, name=file.name, fits=fits))
     if source.is_notebook:
         choice.flags.add("notebook")
         choice.notes.append(
-            f"{where} is a notebook: its code cells, in their order and without lines for notebooks only (%, !, ?), "
-            f"were graded as {file.name}."
+            gettext(
+                "{where} is a notebook: its code cells, in their order and without lines for "
+                "notebooks only (%, !, ?), were graded as {name}."
+            ).format(where=where, name=file.name)
         )
     if source.encoding:
         choice.flags.add("encoding")
-        choice.notes.append(f"{where} was converted from {source.encoding}. Save it as UTF-8 next time.")
+        choice.notes.append(
+            gettext("{where} was converted from {encoding}. Save it as UTF-8 next time.").format(
+                where=where, encoding=source.encoding
+            )
+        )
 
 
 class _Search:
@@ -138,7 +148,11 @@ class _Search:
 
     def _children(self, folder: Folder, depth: int) -> list[Node]:
         if depth > MAX_FOLDERS:
-            raise RefusedError(f"{folder.where} is in more than {MAX_FOLDERS} folders. Hand in {self._names}.")
+            raise RefusedError(
+                gettext("{where} is in more than {most} folders. Hand in {names}.").format(
+                    where=folder.where, most=MAX_FOLDERS, names=self._names
+                )
+            )
         children = []
         for child in folder.children():
             self._budget.spend_files(not folder.counted, self._where)
@@ -211,7 +225,11 @@ class _Search:
 
     def _load(self, found: list[_Found]) -> list[Source]:
         if len(found) > MAX_READ:
-            raise RefusedError(f"{self._where} holds more than {MAX_READ} files of code. Hand in only {self._names}.")
+            raise RefusedError(
+                gettext("{where} holds more than {most} files of code. Hand in only {names}.").format(
+                    where=self._where, most=MAX_READ, names=self._names
+                )
+            )
         sources = []
         for one in found:
             if one not in self._read:
@@ -229,7 +247,11 @@ class _Search:
         least = min(source.folders for source in sources)
         chosen = self._latest([source for source in sources if source.folders == least], file, choice)
         if deeper := [source.leaf.where for source in sources if source.folders > least]:
-            choice.notes.append(f"{chosen.leaf.where} was graded; {', '.join(deeper[:3])} was not.")
+            choice.notes.append(
+                gettext("{where} was graded; {others} was not.").format(
+                    where=chosen.leaf.where, others=", ".join(deeper[:3])
+                )
+            )
         return chosen
 
     def _latest(self, equal: list[Source], file: Wanted, choice: Choice) -> Source:
@@ -240,11 +262,14 @@ class _Search:
         names = ", ".join(sorted(source.leaf.where for source in newest)[:5])
         if newest[0].leaf.modified - newest[1].leaf.modified < SAME_TIME:
             raise RefusedError(
-                f"{self._where} holds several files that could be {file.name}: {names}. Hand in only one, named "
-                f"{file.name}."
+                gettext(
+                    "{where} holds several files that could be {name}: {names}. Hand in only one, named {name}."
+                ).format(where=self._where, name=file.name, names=names)
             )
         choice.notes.append(
-            f"Several files could be {file.name} ({names}); {newest[0].leaf.where}, the latest, was graded."
+            gettext("Several files could be {name} ({names}); {where}, the latest, was graded.").format(
+                name=file.name, names=names, where=newest[0].leaf.where
+            )
         )
         return newest[0]
 
@@ -253,20 +278,31 @@ class _Search:
         filled = [one.leaf.where for one in self._code if (source := self._read.get(one)) and not source.blank]
         there = ", ".join((filled or [leaf.where for leaf in self._other])[:3])
         empty = ", ".join([*(one.leaf.where for one in self._code), *(leaf.where for leaf in self._blank)][:3])
-        fits = f" that defines {', '.join(sorted(file.names))}" if file.names else ""
         attempted = True
         if self._elsewhere:
-            said, attempted = f"{self._where} holds nothing for {self._assignment.name}, only {there}.", False
+            said, attempted = (
+                gettext("{where} holds nothing for {name}, only {there}.").format(
+                    where=self._where, name=self._assignment.name, there=there
+                ),
+                False,
+            )
+        elif filled and file.names:
+            said = gettext("{where} holds no {name}, and no file that defines {fits}, only {there}.").format(
+                where=self._where, name=file.name, fits=", ".join(sorted(file.names)), there=there
+            )
         elif filled:
-            said = f"{self._where} holds no {file.name}, and no file{fits}, only {there}."
+            said = gettext("{where} holds no {name}, and no file, only {there}.").format(
+                where=self._where, name=file.name, there=there
+            )
         elif empty:
-            said, attempted = f"{empty} is empty.", bool(self._other)
+            said, attempted = gettext("{empty} is empty.").format(empty=empty), bool(self._other)
         elif there == self._where:
-            said = f"{there} is no Python file, notebook or zip."
+            said = gettext("{there} is no Python file, notebook or zip.").format(there=there)
         elif self._other:
-            said = f"{self._where} holds no Python file, only {there}."
+            said = gettext("{where} holds no Python file, only {there}.").format(where=self._where, there=there)
         else:
-            said, attempted = f"Nothing was handed in: {self._where} is empty.", False
+            said, attempted = gettext("Nothing was handed in: {where} is empty.").format(where=self._where), False
+        remedy = gettext("Hand in {name}.").format(name=file.name)
         if not self.refusals:
-            return f"{said} Hand in {file.name}.", attempted
-        return " ".join([*self.refusals, *([said] if filled else []), f"Hand in {file.name}."]), True
+            return f"{said} {remedy}", attempted
+        return " ".join([*self.refusals, *([said] if filled else []), remedy]), True

@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import re
 
+from grader.language import gettext
+
 # PEP 263; it stands in the first line, or in the second if the first is blank or a comment.
 _COOKIE = re.compile(rb"\A(?:[ \t\f]*(?:#[^\r\n]*)?(?:\r\n?|\n))??[ \t\f]*#[^\r\n]*?coding[:=][ \t]*([-\w.]+)")
 # What is tried out here. Python has codecs that are slow on purpose-made input ("punycode"): those it may meet itself,
@@ -43,7 +45,7 @@ def as_python(content: bytes) -> tuple[bytes, str] | None:
         return None
     text, encoding = found
     if encoding == "UTF-8":
-        encoding = "UTF-8 with a wrong coding line"
+        encoding = gettext("UTF-8 with a wrong coding line")
     return _with_cookie(text.encode("utf-8", "replace")), encoding
 
 

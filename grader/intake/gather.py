@@ -16,6 +16,7 @@ from grader.intake.handin import Handin, IntakeError
 from grader.intake.source import NOTEBOOK, PYTHON, Wanted, suffix, wanted
 from grader.intake.tree import Budget, Folder, Leaf, Node, RefusedError, on_disk, read, reason
 from grader.intake.wrapping import Root, class_folder
+from grader.language import gettext
 
 # Beside hand-ins: rosters, grades, what a bulk download adds. Not of a student, unless an LMS's name says so.
 _OF_THE_CLASS = {".csv", ".tsv", ".xls", ".xlsx", ".ods", ".yml", ".yaml", ".toml", ".md", ".log"}
@@ -105,7 +106,7 @@ def _students(root: Root, files: Sequence[Wanted]) -> Iterator[_Student]:
         student = found[key] = _Student(key, first.name, first.identifiers)
         if any(owner.late for owner, _ in owned):
             student.flags.add("late")
-            student.notes.append("Canvas marks this hand-in as late.")
+            student.notes.append(gettext("Canvas marks this hand-in as late."))
         if key[0] == "canvas":
             expected = {name for file in files for name in (file.name, file.notebook)}
             owned, resubmitted = canvas.latest(owned, expected)
@@ -156,8 +157,10 @@ def _records(nodes: Sequence[Node]) -> tuple[dict[str, gradescope.Record], str]:
                 text = read(node, gradescope.MAX_SIZE, Budget()).decode("utf-8-sig", "replace")
             except RefusedError as error:
                 return {}, str(error)
-            return gradescope.parse(text), f"{gradescope.FILE} does not name who handed this in."
-    return {}, f"There is no {gradescope.FILE} that names who handed this in."
+            return gradescope.parse(text), gettext("{file} does not name who handed this in.").format(
+                file=gradescope.FILE
+            )
+    return {}, gettext("There is no {file} that names who handed this in.").format(file=gradescope.FILE)
 
 
 def _submitters(
@@ -193,8 +196,10 @@ def _name(students: list[_Student]) -> None:
             student.name = next(one for one in candidates if one not in used or (one == name and number == 0))
             used.add(student.name)
             student.notes.append(
-                f"{len(several)} students are called {name} in this upload; they are kept apart, and this one is "
-                f"listed as {student.name}."
+                gettext(
+                    "{count} students are called {name} in this upload; they are kept apart, and this "
+                    "one is listed as {listed}."
+                ).format(count=len(several), name=name, listed=student.name)
             )
 
 
@@ -212,8 +217,13 @@ def _handin(student: _Student, assignment: Assignment, files: Sequence[Wanted], 
         if len(ordered) > 1:
             flags.add("resubmitted")
             every = ", ".join(sorted(one.where for one in ordered)[:5])
-            counts = "the latest" if attempt is ordered[0] else "the latest that can be graded"
-            notes.append(f"There is more than one hand-in ({every}); {attempt.where}, {counts}, counts.")
+            if attempt is ordered[0]:
+                said = gettext("There is more than one hand-in ({every}); {where}, the latest, counts.")
+            else:
+                said = gettext(
+                    "There is more than one hand-in ({every}); {where}, the latest that can be graded, counts."
+                )
+            notes.append(said.format(every=every, where=attempt.where))
     return Handin(
         student.name,
         choice.submission,
@@ -232,7 +242,9 @@ def _choice(
         return choose(attempt.nodes, attempt.where, assignment, files, stack, zipped)
     except Exception as error:
         # What is handed in may be made to break this program. It stops one hand-in, not the class.
-        sentence = f"{attempt.where} cannot be read ({reason(error)}). Hand in {files[0].name} by itself."
+        sentence = gettext("{where} cannot be read ({reason}). Hand in {name} by itself.").format(
+            where=attempt.where, reason=reason(error), name=files[0].name
+        )
         return Choice(problem=sentence, flags={"refused"})
 
 

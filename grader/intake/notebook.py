@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from grader.assignment import KIT
 from grader.intake.encodings import to_text
+from grader.language import gettext
 
 # Two lines, so that no line of the student's can be taken for a coding line.
 HEADER = "# The code cells of a notebook. Lines that only a notebook understands are commented out."
@@ -68,13 +69,15 @@ def cells(content: bytes) -> list[str]:
     """
     found = to_text(content)
     if found is None:
-        raise NotebookError("is no text")
+        raise NotebookError(gettext("is no text"))
     try:
         document = json.loads(found[0])
     except (ValueError, RecursionError) as error:
-        raise NotebookError(f"is no notebook, or a damaged one ({type(error).__name__})") from None
+        raise NotebookError(
+            gettext("is no notebook, or a damaged one ({type})").format(type=type(error).__name__)
+        ) from None
     if not isinstance(document, dict) or not ({"cells", "worksheets"} & document.keys()):
-        raise NotebookError("is no notebook: it has no cells")
+        raise NotebookError(gettext("is no notebook: it has no cells"))
     places = [document]
     if isinstance(document.get("worksheets"), list):  # nbformat 2 and 3
         places += [sheet for sheet in document["worksheets"] if isinstance(sheet, dict)]

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from grader.assignment import Assignment, AssignmentError
 from grader.intake import encodings, notebook
 from grader.intake.tree import Budget, Leaf, RefusedError, read
+from grader.language import gettext
 from grader.stubs import StubError, stubs
 from grader.submission import MAX_FILE
 
@@ -155,17 +156,25 @@ def load(leaf: Leaf, folders: int, budget: Budget) -> Source:
         except notebook.NotebookError as error:
             if called == NOTEBOOK and content.strip():
                 raise RefusedError(
-                    f"{leaf.where} {error}. Download it again from the notebook's own menu, or hand in a .py file."
+                    gettext(
+                        "{where} {error}. Download it again from the notebook's own menu, or hand in a .py file."
+                    ).format(where=leaf.where, error=error)
                 ) from None
             is_notebook = False
     if not is_notebook:
         converted = encodings.as_python(content)
         if converted is None:
-            raise RefusedError(f"{leaf.where} is no text. Hand in the Python source code itself.")
+            raise RefusedError(
+                gettext("{where} is no text. Hand in the Python source code itself.").format(where=leaf.where)
+            )
         content, encoding = converted
         blank = not content.removeprefix(b"\xef\xbb\xbf").strip()
     if len(content) > MAX_FILE:
-        raise RefusedError(f"{leaf.where} holds more than {MAX_FILE >> 20} MB of code. Hand in source code only.")
+        raise RefusedError(
+            gettext("{where} holds more than {limit} MB of code. Hand in source code only.").format(
+                where=leaf.where, limit=MAX_FILE >> 20
+            )
+        )
     return Source(leaf, folders, content, encoding, is_notebook, blank, frozenset(defined(content)))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from grader.intake.names import ignored, tidy
+from grader.language import gettext
 
 MAX_FILES = 20_000  # of one student; a virtual environment handed in by mistake has more
 MAX_TOTAL = 256 << 20  # bytes read for one student
@@ -86,15 +87,20 @@ class Budget:
         self._size_left -= size
         if self._size_left < 0:
             raise RefusedError(
-                f"{where} unpacks to more than {self._size >> 20} MB in all. Hand in source code only, no data or "
-                "weights."
+                gettext(
+                    "{where} unpacks to more than {limit} MB in all. Hand in source code only, no data or weights."
+                ).format(where=where, limit=self._size >> 20)
             )
 
     def spend_files(self, number: int, where: str) -> None:
         """Count files and folders that were seen."""
         self._files_left -= number
         if self._files_left < 0:
-            raise RefusedError(f"{where} holds more than {self._files:,} files. Hand in your source code only.")
+            raise RefusedError(
+                gettext("{where} holds more than {files:,} files. Hand in your source code only.").format(
+                    where=where, files=self._files
+                )
+            )
 
 
 def read(leaf: Leaf, limit: int, budget: Budget) -> bytes:
@@ -103,10 +109,9 @@ def read(leaf: Leaf, limit: int, budget: Budget) -> bytes:
     Raises:
         RefusedError: it is larger than ``limit`` or than the budget, or cannot be read.
     """
-    too_large = (
-        f"{leaf.where} is larger than {limit / (1 << 20):.3g} MB. Hand in source code only, no data, weights or large "
-        "outputs."
-    )
+    too_large = gettext(
+        "{where} is larger than {limit:.3g} MB. Hand in source code only, no data, weights or large outputs."
+    ).format(where=leaf.where, limit=limit / (1 << 20))
     if leaf.size > limit:
         raise RefusedError(too_large)
     content = bytearray()
@@ -118,10 +123,14 @@ def read(leaf: Leaf, limit: int, budget: Budget) -> bytes:
     except RefusedError:
         raise
     except OSError as error:
-        raise RefusedError(f"{leaf.where} cannot be read: {error.strerror or error}.") from None
+        raise RefusedError(
+            gettext("{where} cannot be read: {strerror}.").format(where=leaf.where, strerror=error.strerror or error)
+        ) from None
     except Exception as error:
         # A hostile zip can make zipfile and zlib raise nearly anything.
-        raise RefusedError(f"{leaf.where} is damaged ({reason(error)}). Hand it in again.") from None
+        raise RefusedError(
+            gettext("{where} is damaged ({reason}). Hand it in again.").format(where=leaf.where, reason=reason(error))
+        ) from None
     if len(content) > limit:
         raise RefusedError(too_large)
     return bytes(content)
@@ -150,14 +159,20 @@ def _children(path: Path, where: str) -> Iterator[Node]:
                 if not ignored(entry.name):
                     yield _node(path / entry.name, f"{prefix}{tidy(entry.name)}", entry.name)
     except OSError as error:
-        raise RefusedError(f"{where or 'The class folder'} cannot be read: {error.strerror}.") from None
+        raise RefusedError(
+            gettext("{where} cannot be read: {strerror}.").format(
+                where=where or gettext("The class folder"), strerror=error.strerror
+            )
+        ) from None
 
 
 def _node(path: Path, where: str, name: str) -> Node:
     try:
         found = path.lstat()
     except OSError as error:
-        return Refusal(name, where, f"{where} cannot be read: {error.strerror}.")
+        return Refusal(
+            name, where, gettext("{where} cannot be read: {strerror}.").format(where=where, strerror=error.strerror)
+        )
     if stat.S_ISREG(found.st_mode):
         return Leaf(name, where, found.st_size, found.st_mtime, lambda: open_regular(path), on_disk=True)
     if stat.S_ISDIR(found.st_mode):
@@ -172,8 +187,10 @@ def special(where: str, mode: int) -> str:
     'alice/vgg16.py is not a regular file (a pipe, a socket or a device). Hand in the file itself.'
     """
     if stat.S_ISLNK(mode):
-        return f"{where} is a link, and links are not followed. Hand in the file itself."
-    return f"{where} is not a regular file (a pipe, a socket or a device). Hand in the file itself."
+        return gettext("{where} is a link, and links are not followed. Hand in the file itself.").format(where=where)
+    return gettext("{where} is not a regular file (a pipe, a socket or a device). Hand in the file itself.").format(
+        where=where
+    )
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -182,5 +199,5 @@ def open_regular(path: Path) -> BinaryIO:
     number = os.open(path, flags)
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
-        raise OSError(None, "it is no regular file any more")
+        raise OSError(None, gettext("it is no regular file any more"))
     return os.fdopen(number, "rb")

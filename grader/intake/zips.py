@@ -15,6 +15,7 @@ from typing import IO, BinaryIO, cast
 
 from grader.intake.names import ignored, tidy
 from grader.intake.tree import MAX_FOLDERS, Budget, Folder, Leaf, Node, Refusal, RefusedError, read, reason, special
+from grader.language import gettext, later
 
 MAX_NESTING = 3  # zips within one another
 MAX_INNER = 128 << 20  # bytes of a zip within a zip, which has to be in memory
@@ -24,7 +25,7 @@ MAX_CLASS_DIRECTORY = 256 << 20
 MAX_PART = 255  # characters of a name: more than any file system takes
 # bz2 and LZMA are left out on purpose: zipfile unpacks their chunks without a bound. Hardly anyone uses them.
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-_PLAIN = "zip the folder again with your system's own program"
+_PLAIN = later("zip the folder again with your system's own program")
 
 
 class _Bounded:
@@ -36,10 +37,14 @@ class _Bounded:
 
     def read(self, size: int = -1, /) -> bytes:
         if size > self._limit:
-            raise RefusedError(f"{self._where} lists too many files. Hand in your source code only.")
+            raise RefusedError(
+                gettext("{where} lists too many files. Hand in your source code only.").format(where=self._where)
+            )
         content = self._file.read(size if size >= 0 else self._limit + 1)
         if len(content) > self._limit:
-            raise RefusedError(f"{self._where} lists too many files. Hand in your source code only.")
+            raise RefusedError(
+                gettext("{where} lists too many files. Hand in your source code only.").format(where=self._where)
+            )
         return content
 
 
@@ -78,7 +83,9 @@ def opened(
         RefusedError: it is damaged, encrypted as a whole, too large, or too deep in other zips.
     """
     if depth > MAX_NESTING:
-        raise RefusedError(f"{leaf.where} is a zip in a zip in a zip in a zip. Hand in the file itself.")
+        raise RefusedError(
+            gettext("{where} is a zip in a zip in a zip in a zip. Hand in the file itself.").format(where=leaf.where)
+        )
     try:
         file = leaf.open() if leaf.on_disk else io.BytesIO(read(leaf, MAX_INNER, budget))
         stack.callback(file.close)
@@ -87,18 +94,22 @@ def opened(
     except RefusedError:
         raise
     except OSError as error:
-        raise RefusedError(f"{leaf.where} cannot be read: {error.strerror or error}.") from None
+        raise RefusedError(
+            gettext("{where} cannot be read: {strerror}.").format(where=leaf.where, strerror=error.strerror or error)
+        ) from None
     except Exception as error:
         # zipfile raises nearly anything: BadZipFile, struct.error, UnicodeDecodeError, NotImplementedError, ...
         raise RefusedError(
-            f"{leaf.where} is damaged or no zip file ({reason(error)}). Hand in the file itself, or {_PLAIN}."
+            gettext("{where} is damaged or no zip file ({reason}). Hand in the file itself, or {remedy}.").format(
+                where=leaf.where, reason=reason(error), remedy=gettext(_PLAIN)
+            )
         ) from None
     members = archive.infolist()
     if not whole_class:
         budget.spend_files(len(members), leaf.where)
     files = [member for member in members if not _is_folder(member_name(member))]
     if files and all(member.flag_bits & 1 for member in files):
-        raise RefusedError(f"{leaf.where} is encrypted. Hand it in without a password.")
+        raise RefusedError(gettext("{where} is encrypted. Hand it in without a password.").format(where=leaf.where))
     root = _Inside()
     where = leaf.where if inside is None else inside
     for member in members:
@@ -117,13 +128,17 @@ def _place(root: _Inside, archive: zipfile.ZipFile, member: zipfile.ZipInfo, whe
     mode = stat.S_IFMT(member.external_attr >> 16)
     is_folder = _is_folder(name) or mode == stat.S_IFDIR
     if problem:
-        problem = f"{where or 'The zip'} names a file {tidy(name)!r}: {problem}. It is not read; {_PLAIN}."
+        problem = gettext("{where} names a file {name!r}: {problem}. It is not read; {remedy}.").format(
+            where=where or gettext("The zip"), name=tidy(name), problem=problem, remedy=gettext(_PLAIN)
+        )
     elif mode not in (0, stat.S_IFREG, stat.S_IFDIR):
         problem = special(shown, mode)
     elif member.flag_bits & 1 and not is_folder:
-        problem = f"{shown} is encrypted. Hand it in without a password."
+        problem = gettext("{shown} is encrypted. Hand it in without a password.").format(shown=shown)
     elif member.compress_type not in _METHODS and not is_folder:
-        problem = f"{shown} is compressed in a rare way (method {member.compress_type}): {_PLAIN}."
+        problem = gettext("{shown} is compressed in a rare way (method {method}): {remedy}.").format(
+            shown=shown, method=member.compress_type, remedy=gettext(_PLAIN)
+        )
     inside = root
     for part in parts if is_folder and not problem else parts[:-1]:
         inside = inside.folders.setdefault(part, _Inside())
@@ -179,16 +194,16 @@ def safe_parts(name: str) -> tuple[list[str], str]:
     path = name.replace("\\", "/")
     drive = re.match(r"[A-Za-z]:", path)
     if path.startswith("/") or drive:
-        problem = "the name begins at the root of a disk"
+        problem = gettext("the name begins at the root of a disk")
     parts = [part for part in path[2 if drive else 0 :].split("/") if part not in ("", ".")]
     if ".." in parts:
-        problem = "'..' leads out of the zip"
+        problem = gettext("'..' leads out of the zip")
         parts = [part for part in parts if part != ".."]
     if any(part.isspace() or "\0" in part or len(part) > MAX_PART for part in parts):
-        problem = "the name is blank, far too long, or holds a NUL character"
+        problem = gettext("the name is blank, far too long, or holds a NUL character")
         parts = ["\ufffd" if part.isspace() else part.replace("\0", "\ufffd")[:MAX_PART] for part in parts]
     if len(parts) > MAX_FOLDERS:
-        problem = f"it is in more than {MAX_FOLDERS} folders"
+        problem = gettext("it is in more than {most} folders").format(most=MAX_FOLDERS)
         parts = parts[:MAX_FOLDERS]
     return parts, problem
 

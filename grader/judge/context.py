@@ -18,6 +18,7 @@ from torch import nn
 from grader.assignment import Assignment, AssignmentError
 from grader.checks.accuracy import Benchmark, reference_correct
 from grader.datasets import Dataset
+from grader.language import gettext
 from grader.submission import Submission
 
 Progress = Callable[[str, int, int], None]
@@ -81,7 +82,7 @@ class Context:
         dataset = self.dataset()
         build = None if self.assignment.secret is None else lambda: self.trained_reference(checkpoint.build)
         known = reference_correct(
-            path, dataset, build, lambda done, total: self.progress("reference predictions", done, total)
+            path, dataset, build, lambda done, total: self.progress(gettext("reference predictions"), done, total)
         )
         return Benchmark(
             dataset,
@@ -91,7 +92,7 @@ class Context:
             exact=self.exact,
             threads=self.threads,
             order_seed=self.seed,
-            progress=lambda done, total: self.progress("images", done, total),
+            progress=lambda done, total: self.progress(gettext("images"), done, total),
             facts=self.facts,
         )
 
@@ -159,7 +160,11 @@ def load_weights(path: Any) -> dict[str, torch.Tensor]:
     try:
         loaded = load_file(str(path))
     except FileNotFoundError:
-        raise AssignmentError(f"The checkpoint {path} is missing. Restore it, or train it with `make train`.") from None
+        raise AssignmentError(
+            gettext("The checkpoint {path} is missing. Restore it, or train it with `make train`.").format(path=path)
+        ) from None
     except (SafetensorError, OSError) as error:
-        raise AssignmentError(f"The checkpoint {path} cannot be read ({error}). Restore it.") from None
+        raise AssignmentError(
+            gettext("The checkpoint {path} cannot be read ({error}). Restore it.").format(path=path, error=error)
+        ) from None
     return {key: value.float() if value.is_floating_point() else value for key, value in loaded.items()}

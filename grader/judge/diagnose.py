@@ -25,6 +25,7 @@ from grader.judge.examine import Made, Subject, examine, subject_of
 from grader.judge.plugin import Evidence, JudgePlugin, Outcome
 from grader.judge.session import Session
 from grader.judge.workers import Workers, WorkerStartError
+from grader.language import gettext
 from grader.result import Status
 from grader.student import CheckFailed, Remote, Student, StudentError
 from grader.student.outcomes import MissingName, WorkerLost
@@ -148,7 +149,7 @@ class _Search:
                 self._mending.append(edit)
                 if finding is None:
                     owner = maker(evidence)
-                    finding = Finding("", owner, "edit", "one change there is enough.", confident=False)
+                    finding = Finding("", owner, "edit", gettext("one change there is enough."), confident=False)
                 return replace(finding, mended=(edit.what, edit.line))
         if finding is not None and finding.values and self._code is not None:  # of its lines the one to blame
             first = next(self._values(self._code, finding), None)

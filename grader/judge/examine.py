@@ -16,6 +16,7 @@ from grader.checks.numerics import calibrate
 from grader.diagnosis import structure
 from grader.diagnosis.compare import Known, Run, agree, explain, pairs_of
 from grader.diagnosis.finding import Finding
+from grader.language import gettext
 from grader.student import CheckFailed, Remote, Student, StudentError
 
 Asked = Sequence[tuple[str, dict[str, Any]]]
@@ -111,7 +112,7 @@ def remake(remote: Remote, root: Any, made: dict[int, Any]) -> Any:
         return made[id(remote)]
     origin = remote._grader_origin
     if origin is None:
-        raise CheckFailed(f"{remote} is made by the check, not by the submission.")
+        raise CheckFailed(gettext("{remote} is made by the check, not by the submission.").format(remote=remote))
     target = root if origin.target is None else remake(origin.target, root, made)
     value = _attribute(target, origin.path)
 
@@ -254,8 +255,8 @@ class _Pair:
                 if found.what == "output" and not self._loaded():
                     self.mine.load_state_dict(self.given)
                     if self._loaded():
-                        return Finding("", self.theirs[0].type, "state", "its weights change when it is run.")
-                    said = "after load_state_dict the weights are not those that were loaded."
+                        return Finding("", self.theirs[0].type, "state", gettext("its weights change when it is run."))
+                    said = gettext("after load_state_dict the weights are not those that were loaded.")
                     return Finding("", self.theirs[0].type, "loading", said)
                 return replace(found, what="state") if again and found.what in ("output", "forward") else found
             if training:
@@ -360,7 +361,7 @@ class _Pair:
         try:
             found = self.mine.gradients(self.x, cotangent)
         except StudentError as error:
-            said = f"nothing can be trained: the backward pass stops with {error.text[:200]}"
+            said = gettext("nothing can be trained: the backward pass stops with {text}").format(text=error.text[:200])
             return Finding("", root, "gradient", said)
         wanted = {name: value.grad for name, value in self.original.named_parameters()}
         names = self._names(pairs)

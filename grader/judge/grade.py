@@ -19,6 +19,7 @@ from grader.judge.diagnose import diagnose
 from grader.judge.plugin import BrokenCheck, JudgePlugin, Outcome, run_checks
 from grader.judge.session import Session
 from grader.judge.workers import Workers
+from grader.language import gettext
 from grader.result import CheckDetail, Result, Status, Summary, TestResult
 from grader.submission import Submission
 
@@ -78,6 +79,7 @@ def grade(
         WorkerStartError: no worker can be started.
     """
     started = time.monotonic()
+    assignment.speak()
     mixed = hashlib.sha256(f"{submission.sha256()}{assignment.secret_sha256()}".encode()).hexdigest()
     chosen = int(mixed[:8], 16) if seed is None else seed
     found: list[Dataset] = []
@@ -154,7 +156,7 @@ def _result(
     status: Status = next((candidate for candidate in _MOST_TELLING if candidate in statuses), "passed")
     summary = Summary(
         assignment=assignment.name,
-        title=assignment.settings.title,
+        title=assignment.title,
         submission=str(submission.file),
         status=status,
         max_score=points,
@@ -179,7 +181,7 @@ def _test(outcome: Outcome) -> TestResult:
         check=spec.name,
         status=outcome.status,
         message=outcome.message[:MAX_TEXT],
-        hint="" if passed or outcome.status == "blocked" else spec.hint,
+        hint="" if passed or outcome.status == "blocked" else gettext(spec.hint),
         expected=outcome.expected[:MAX_TEXT],
         actual=outcome.actual[:MAX_TEXT],
         frames=outcome.frames,
@@ -189,9 +191,9 @@ def _test(outcome: Outcome) -> TestResult:
         diagnosis=outcome.diagnosis[:MAX_TEXT],
         **outcome.facts,
     )
-    likely = f"Likely: {detail.diagnosis}" if detail.diagnosis else ""
+    likely = gettext("Likely: {diagnosis}").format(diagnosis=detail.diagnosis) if detail.diagnosis else ""
     return TestResult(
-        name=spec.title,
+        name=gettext(spec.title),
         score=spec.points if passed else 0,
         max_score=spec.points,
         status="passed" if passed else "failed",

@@ -23,6 +23,7 @@ from grader.datasets import DataError
 from grader.judge.context import Context
 from grader.judge.session import Session
 from grader.judge.workers import WorkerStartError
+from grader.language import gettext
 from grader.result import Status, TestResult
 from grader.student import Student
 from grader.student.outcomes import CheckFailed, MissingName, StudentError, WorkerLost
@@ -130,7 +131,8 @@ class JudgePlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool:
         outcome = self.outcomes[getattr(pyfuncitem.obj, ATTRIBUTE).name]
-        self.announce(outcome.spec.title, sum(done.seconds > 0 for done in self.outcomes.values()), len(self.outcomes))
+        title = gettext(outcome.spec.title)
+        self.announce(title, sum(done.seconds > 0 for done in self.outcomes.values()), len(self.outcomes))
         started = time.monotonic()
         names = pyfuncitem._fixtureinfo.argnames
         self.run(outcome, pyfuncitem.obj, {name: pyfuncitem.funcargs[name] for name in names})
@@ -146,12 +148,13 @@ class JudgePlugin:
             return
         waiting = [name for name in spec.requires if self.outcomes[name].status != "passed"]
         if self.import_error is not None or waiting:
-            names = ", ".join(f"“{self.outcomes[name].spec.title}”" for name in waiting)
-            outcome.message = f"Not run: first {names}." if names else "Not run: your file cannot be imported."
+            names = ", ".join(f"“{gettext(self.outcomes[name].spec.title)}”" for name in waiting)
+            missing = gettext("Not run: first {checks}.").format(checks=names)
+            outcome.message = missing if names else gettext("Not run: your file cannot be imported.")
             outcome.facts = {"waits_for": waiting}
             return
         if self.fail_fast and any(done.status not in ("passed", "blocked") for done in self.outcomes.values()):
-            outcome.message = "Not run: an earlier check did not pass."
+            outcome.message = gettext("Not run: an earlier check did not pass.")
             return
         limits = self.surroundings.assignment.settings.limits
         try:
@@ -160,7 +163,7 @@ class JudgePlugin:
             self.import_error = Outcome(spec, outcome.hidden)
             self._record(self.import_error, error)
             self.import_error.printed = self.session.printed
-            outcome.message = "Not run: your file cannot be imported."
+            outcome.message = gettext("Not run: your file cannot be imported.")
             return
         except WorkerStartError as error:
             self.stopped = error
@@ -194,12 +197,14 @@ class JudgePlugin:
                 outcome.frames = [str(frame) for frame in error.frames]
         elif isinstance(error, hypothesis.errors.Flaky):
             outcome.status = "failed"
-            outcome.message = (
+            outcome.message = gettext(
                 "The same call gave different outcomes: the code keeps state, or is random where it may not be."
             )
         else:
             outcome.status = "error"
-            outcome.message = "This check broke by itself; that is not your code's fault. Tell your instructor."
+            outcome.message = gettext(
+                "This check broke by itself; that is not your code's fault. Tell your instructor."
+            )
             said = "".join(traceback.format_exception(error))
             if self.on_broken is not None:
                 self.broken_checks.append(outcome.spec.name)

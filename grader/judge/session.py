@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 from grader import protocol
 from grader.judge.workers import MAX_OUTPUT, Worker, Workers
+from grader.language import gettext
 from grader.protocol import Handle, ProtocolError
-from grader.student.outcomes import Frame, MissingName, StudentError, WorkerLost
+from grader.student.outcomes import Frame, MissingName, StudentError, WorkerLost, by_worker
 from grader.worker.confine import PROCESSES
 
 Answer = TypeVar("Answer")
@@ -74,7 +75,7 @@ class Session:
         else:
             self._deadline(seconds)
             try:
-                self.request("release", "Tidying up", keep=list(self.kept.values()))
+                self.request("release", gettext("Tidying up"), keep=list(self.kept.values()))
             except WorkerLost:
                 self.begin(seconds)
                 return
@@ -135,14 +136,14 @@ class Session:
     def _import(self) -> None:
         name = PurePath(self.file).stem
         self._deadline(STARTUP_SECONDS)
-        self.request("configure", "Starting up", threads=self.threads)  # without fork, it imports torch first
+        self.request("configure", gettext("Starting up"), threads=self.threads)  # without fork, it imports torch first
         self._deadline(self.import_seconds)
         if self.watch:
-            self.request("watch", "Starting up", file=self.file)
+            self.request("watch", gettext("Starting up"), file=self.file)
         try:
             self.request(
                 "import",
-                f"Importing {self.file}",
+                gettext("Importing {file}").format(file=self.file),
                 name=name,
                 file=self.file,
                 files=self.files,
@@ -179,27 +180,60 @@ class Session:
         reason = worker.reason
         if reason == "timeout":
             lost = WorkerLost(
-                "timeout", f"{doing} did not finish within {self._seconds:g} s. Is there an endless loop?"
+                "timeout",
+                gettext("{doing} did not finish within {seconds:g} s. Is there an endless loop?").format(
+                    doing=doing, seconds=self._seconds
+                ),
             )
         elif reason == "out_of_memory":
             limit = worker.memory_limit_mb
-            lost = WorkerLost("out_of_memory", f"{doing} took more memory than this assignment may use ({limit:,} MB).")
+            lost = WorkerLost(
+                "out_of_memory",
+                gettext("{doing} took more memory than this assignment may use ({limit:,} MB).").format(
+                    doing=doing, limit=limit
+                ),
+            )
         elif reason == "output":
-            lost = WorkerLost("crashed", f"{doing} printed more than {MAX_OUTPUT >> 20} MB and was ended.")
+            lost = WorkerLost(
+                "crashed",
+                gettext("{doing} printed more than {limit} MB and was ended.").format(
+                    doing=doing, limit=MAX_OUTPUT >> 20
+                ),
+            )
         elif reason == "processes":
-            lost = WorkerLost("crashed", f"{doing} started more than {PROCESSES} processes or threads and was ended.")
+            lost = WorkerLost(
+                "crashed",
+                gettext("{doing} started more than {limit} processes or threads and was ended.").format(
+                    doing=doing, limit=PROCESSES
+                ),
+            )
         elif isinstance(cause, _NONSENSE):
-            lost = WorkerLost("crashed", f"{doing} disturbed the grader's connection to your code ({cause}).")
+            lost = WorkerLost(
+                "crashed",
+                gettext("{doing} disturbed the grader's connection to your code ({cause}).").format(
+                    doing=doing, cause=cause
+                ),
+            )
         elif worker.survived and status == -9:
-            lost = WorkerLost("crashed", f"{doing} closed the grader's connection to your code.")
+            lost = WorkerLost(
+                "crashed", gettext("{doing} closed the grader's connection to your code.").format(doing=doing)
+            )
         elif status is None or status < 0:
             self.disturbed |= status in (None, -9)
-            often = "; often the machine has run out of memory" if status == -9 else ""
-            name = "cause unknown" if status is None else _signal_name(-status)
-            lost = WorkerLost("crashed", f"{doing} crashed the Python process ({name}{often}).")
+            often = gettext("; often the machine has run out of memory") if status == -9 else ""
+            name = gettext("cause unknown") if status is None else _signal_name(-status)
+            lost = WorkerLost(
+                "crashed",
+                gettext("{doing} crashed the Python process ({name}{often}).").format(
+                    doing=doing, name=name, often=often
+                ),
+            )
         else:
             lost = WorkerLost(
-                "crashed", f"{doing} ended the Python process (exit code {status}). Does it call os._exit()?"
+                "crashed",
+                gettext("{doing} ended the Python process (exit code {status}). Does it call os._exit()?").format(
+                    doing=doing, status=status
+                ),
             )
         self._lost = lost
         return lost
@@ -209,7 +243,7 @@ def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:
-        return f"signal {number}"
+        return gettext("signal {number}").format(number=number)
 
 
 def _only_handles(value: object) -> Handle:
@@ -240,8 +274,8 @@ def _student_error(value: Any, doing: str, files: dict[str, bytes]) -> Exception
             known = isinstance(function, str) and any(f"def {function}(" in each for each in lines)
             parsed.append(Frame(name, line, function if known else "", lines[line - 1].strip()[:200]))
     if "MissingName" in types:
-        return MissingName(text[:500])
-    return StudentError([str(name)[:100] for name in types[:10]], text[:4_000], parsed, doing)
+        return MissingName(by_worker(text[:500]))
+    return StudentError([str(name)[:100] for name in types[:10]], by_worker(text[:4_000]), parsed, doing)
 
 
 def _text(source: bytes) -> str:

@@ -21,6 +21,7 @@ from typing import BinaryIO, Literal, cast
 import psutil
 
 from grader.judge.sandbox import Sandbox
+from grader.language import gettext
 from grader.worker.confine import PROCESSES, SCRATCH
 from grader.worker.control import CREDENTIALS, HELLO, REPLY, REQUEST, exactly
 
@@ -230,9 +231,13 @@ class Template:
                 said = os.read(output_read, KEPT_OUTPUT)
             os.close(output_read)
             raise WorkerStartError(
-                "The process that runs student code could not be started"
-                + (f" ({said.decode(errors='replace').strip()})." if said else f" (exit {self.process.poll()}).")
-                + " See the messages above; is memory or disk full?"
+                gettext("The process that runs student code could not be started")
+                + (
+                    f" ({said.decode(errors='replace').strip()})."
+                    if said
+                    else gettext(" (exit {poll}).").format(poll=self.process.poll())
+                )
+                + gettext(" See the messages above; is memory or disk full?")
             ) from error
         reader, writer = _streams(channel)
         output = os.fdopen(output_read, "rb", 0)

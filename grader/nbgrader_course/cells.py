@@ -14,8 +14,9 @@ from pathlib import Path
 import msgspec
 
 from grader.exports.text import excerpt, number, one_line
-from grader.exports.told import told
-from grader.report import encodable
+from grader.exports.told import status, told
+from grader.language import gettext
+from grader.report import encodable, frame_line
 from grader.result import Result, TestResult
 
 _COLOURS = {"passed": "#1a7f37", "blocked": "#6e7781", "not_attempted": "#9a6700"}  # all others: red
@@ -29,10 +30,14 @@ class Cell(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The cells by their check; ``other`` stands for checks that are not here, if anything can be said of them."""
+    """The cells by their check; ``other`` stands for checks that are not here, if anything can be said of them.
+
+    ``hidden`` is what a hidden check says in a student's kernel.
+    """
 
     checks: dict[str, Cell]
     other: Cell | None
+    hidden: str
 
 
 def answer(result: Result, notes: Iterable[str] = ()) -> Answer:
@@ -44,38 +49,40 @@ def answer(result: Result, notes: Iterable[str] = ()) -> Answer:
     >>> cell.points, "It is &lt;b&gt;." in cell.html
     (2.0, True)
     """
+    hidden = gettext("This check is hidden: your instructor runs it when your work is graded.")
     summary = result.extra_data
-    about = _lines("Note", [one_line(note) for note in notes if note != summary.message][:20])
-    about += _lines("What happened", excerpt(summary.message, 20))
-    about += _lines("Where", [one_line(frame) for frame in summary.frames[-5:]])
-    about += _lines("Printed", excerpt(summary.printed, 10, end=True))
+    about = _lines(gettext("Note"), [one_line(note) for note in notes if note != summary.message][:20])
+    about += _lines(gettext("What happened"), excerpt(summary.message, 20))
+    about += _lines(gettext("Where"), [one_line(frame_line(frame)) for frame in summary.frames[-5:]])
+    about += _lines(gettext("Printed"), excerpt(summary.printed, 10, end=True))
     if not result.tests:
-        return Answer({}, Cell(0.0, about or _lines("What happened", ["Nothing could be graded."])))
+        return Answer(
+            {}, Cell(0.0, about or _lines(gettext("What happened"), [gettext("Nothing could be graded.")])), hidden
+        )
     cells = {}
     for test in result.tests:
         points = min(max(float(test.score), 0.0), float(test.max_score))
         cells[test.extra_data.check] = Cell(points, about + _check(test))
         about = ""
-    return Answer(cells, None)
+    return Answer(cells, None, hidden)
 
 
 def _check(test: TestResult) -> str:
     detail = told(test.extra_data)
     colour = _COLOURS.get(detail.status, "#cf222e")
     mark = "✓" if detail.status == "passed" else "–" if detail.status in _COLOURS else "✗"
-    hidden = ", hidden" if detail.hidden else ""
-    status = f"{detail.status.replace('_', ' ')}{hidden}"
-    head = f"{mark} {_text(test.name)}: {number(test.score)} of {number(test.max_score)} points ({status})"
+    worth = gettext("{points} of {most} points").format(points=number(test.score), most=number(test.max_score))
+    head = f"{mark} {_text(test.name)}: {worth} ({status(detail)})"
     parts = [f'<div style="color:{colour};font-weight:bold">{head}</div>']
     passed = detail.status == "passed"
-    parts.append(_lines("Found" if passed else "What happened", excerpt(detail.message, 20)))
+    parts.append(_lines(gettext("Found") if passed else gettext("What happened"), excerpt(detail.message, 20)))
     if not passed:
-        parts.append(_lines("Expected", excerpt(detail.expected, 10)))
-        parts.append(_lines("Actual", excerpt(detail.actual, 10)))
-        parts.append(_lines("Where", [one_line(frame) for frame in detail.frames[-5:]]))
-        parts.append(_lines("Printed", excerpt(detail.printed, 10, end=True)))
-        parts.append(_lines("Likely", excerpt(detail.diagnosis, 20)))
-        parts.append(_lines("Try", excerpt(detail.hint, 20)))
+        parts.append(_lines(gettext("Expected"), excerpt(detail.expected, 10)))
+        parts.append(_lines(gettext("Actual"), excerpt(detail.actual, 10)))
+        parts.append(_lines(gettext("Where"), [one_line(frame_line(frame)) for frame in detail.frames[-5:]]))
+        parts.append(_lines(gettext("Printed"), excerpt(detail.printed, 10, end=True)))
+        parts.append(_lines(gettext("Likely"), excerpt(detail.diagnosis, 20)))
+        parts.append(_lines(gettext("Try"), excerpt(detail.hint, 20)))
     return "".join(parts)
 
 

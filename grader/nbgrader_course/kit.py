@@ -16,16 +16,17 @@ import ast
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
+from gettext import translation
 from pathlib import Path
 from typing import Any
 
 ASSIGNMENT = ""  # filled in by `grader release`, as is the next line
 NOTEBOOK = ""
 HERE = Path(__file__).resolve().parent
-ONLY_THE_INSTRUCTOR = "This check is hidden: your instructor runs it when your work is graded."
 _answers: dict[str, Any] = {}  # the last one, by what was graded
 
 
@@ -40,7 +41,7 @@ def grade(check: str) -> float | None:
     if found is None:
         if _autograding():
             raise RuntimeError(f"{ASSIGNMENT} has no check {check!r}. Release it anew: grader release --force")
-        _show(ONLY_THE_INSTRUCTOR)
+        _show(answer["hidden"])
         return None
     _show(found["html"])
     return float(found["points"])
@@ -145,7 +146,14 @@ def _run(arguments: list[str]) -> None:
             if not installed:
                 print(said[-1])  # setting up takes minutes the first time
     if process.returncode:
-        raise RuntimeError("\n".join(["The check could not be run.", *said[-8:]]))
+        raise RuntimeError("\n".join([gettext("The check could not be run."), *said[-8:]]))
+
+
+def gettext(message: str) -> str:
+    """``message`` in the student's language, as `grader.language` has it: that may not be installed here."""
+    settings = map(os.environ.get, ("GRADER_LANG", "LC_ALL", "LC_MESSAGES", "LANG"))
+    language = re.split(r"[_.@-]", next(filter(None, settings), "").lower())[0]
+    return translation("grader", HERE / "locale", [language], fallback=True).gettext(message)
 
 
 def _show(text: str) -> None:

@@ -6,7 +6,7 @@
     Makefile       `make check`, `make notebook`
     nbgrader_config.py   time enough for `nbgrader validate`
     grading_kit/   all that is not for students to edit: the grader as a wheel, what sets it up, the public checks, the
-                   checkpoint, and what a grade cell calls
+                   checkpoint, their translations, and what a grade cell calls
 
 nbgrader takes the solution out of the notebook; every other file is released as it is here, so no solution is in one.
 Nothing is taken from assignments/<name>/ but what is listed in `_public`: an instructor's own work may lie there.
@@ -30,6 +30,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 import grader
 from grader.assignment import KIT, Assignment, AssignmentError
 from grader.judge.plugin import Outcome
+from grader.language import LOCALE
 from grader.nbgrader_course import CourseError, kit
 from grader.stubs import BEGIN, END, stubs
 
@@ -114,6 +115,7 @@ def _public(assignment: Assignment) -> Iterator[Path]:
     if checkpoint is not None:
         names += [checkpoint.file, f"{Path(checkpoint.file).stem}.predictions.npz"]
     yield from (folder / name for name in names if (folder / name).is_file())
+    yield from sorted((folder / LOCALE).rglob("*.mo"))
     for path in sorted((folder / "checks").rglob("*")):
         if path.is_file() and not {"__pycache__", ".ipynb_checkpoints"}.intersection(path.parts):
             yield path
@@ -206,6 +208,8 @@ def _write_kit(assignment: Assignment, file: str, folder: Path) -> None:
     (folder / "__init__.py").write_text(code, encoding="utf-8")
     for name in ("requirements.txt", "grader/bootstrap.py"):
         shutil.copyfile(project / name, folder / Path(name).name)
+    # What bootstrap.py and a grade cell say before there is a grader.
+    shutil.copytree(package / LOCALE, folder / LOCALE, ignore=shutil.ignore_patterns("*.po"))
     with tempfile.TemporaryDirectory() as scratch:  # a build leaves folders behind where it works
         shutil.copytree(package, Path(scratch, "grader"), ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copyfile(project / _PROJECT, Path(scratch, _PROJECT))

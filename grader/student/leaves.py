@@ -13,8 +13,9 @@ from typing import Any
 
 import torch
 
+from grader.language import gettext
 from grader.protocol import Handle
-from grader.student.outcomes import CheckFailed
+from grader.student.outcomes import CheckFailed, by_worker
 from grader.student.remote import Path, Remote, Student, _shape, _tensor_or_none, localise
 
 
@@ -51,12 +52,17 @@ def hold(owner: Remote, method: str = "parameters") -> Remote:
 
     def read(answer: Any) -> Handle | str:
         if isinstance(answer, (Handle, str)):
-            return answer
+            return by_worker(answer[:100]) if isinstance(answer, str) else answer
         raise ValueError(f"a {type(answer).__name__} where a list should be")
 
     found = owner._session.request("hold", written, read, target=owner, path=method)
     if isinstance(found, str):
-        raise CheckFailed(f"{written} gives {found[:100]}; a list of tensors is expected.", actual=found[:100])
+        raise CheckFailed(
+            gettext("{written} gives {found}; a list of tensors is expected.").format(
+                written=written, found=found[:100]
+            ),
+            actual=found[:100],
+        )
     return Remote(owner._session, found, written)
 
 
@@ -65,7 +71,7 @@ def make(
 ) -> Remote:
     """A list in the worker of new leaves, with values and gradients; without these, of tensors that are not trained."""
     body = {"values": list(values), "gradients": None if gradients is None else list(gradients)}
-    handle = student._session.request("leaves", "Making tensors", _handle, **body)
+    handle = student._session.request("leaves", gettext("Making tensors"), _handle, **body)
     return Remote(student._session, handle, "params" if gradients is not None else "velocities")
 
 
@@ -100,7 +106,7 @@ def fill(held: Remote, values: Sequence[torch.Tensor]) -> None:
 
     The rest is then 0. A tensor on the meta device becomes a real one, of which zeros take next to no memory.
     """
-    held._session.request("fill", f"filling {held}", tensors=held, values=list(values))
+    held._session.request("fill", gettext("filling {held}").format(held=held), tensors=held, values=list(values))
 
 
 def differentiate(
@@ -117,7 +123,7 @@ def differentiate(
 
     The gradients of the ``leaves`` are added to those they have; with ``fresh`` these are forgotten first.
     """
-    written = f"the backward pass of {path._written}"
+    written = gettext("the backward pass of {written}").format(written=path._written)
 
     def read(answer: Any) -> Derivative:
         parts = [[_tensor_or_none(item) for item in answer[key]] for key in ("arguments", "places", "leaves")]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from grader.language import gettext, later
 from grader.result import Status
 
 
@@ -53,13 +55,17 @@ class StudentError(Exception):
     @property
     def message(self) -> str:
         if self.status == "not_attempted":
-            where = f" ({self.frames[-1].file}, line {self.frames[-1].line})" if self.frames else ""
-            return f"{self.doing}: not written yet{where}."
+            where = (
+                gettext(" ({file}, line {line})").format(file=self.frames[-1].file, line=self.frames[-1].line)
+                if self.frames
+                else ""
+            )
+            return gettext("{doing}: not written yet{where}.").format(doing=self.doing, where=where)
         if self.status == "out_of_memory":
-            return f"{self.doing} asked for more memory than this assignment may use."
+            return gettext("{doing} asked for more memory than this assignment may use.").format(doing=self.doing)
         if "SystemExit" in self.types:
-            return f"{self.doing} ended the program with exit(). Take the call out."
-        return f"{self.doing} raised {self.text}"
+            return gettext("{doing} ended the program with exit(). Take the call out.").format(doing=self.doing)
+        return gettext("{doing} raised {text}").format(doing=self.doing, text=self.text)
 
 
 class MissingName(Exception):
@@ -79,3 +85,35 @@ class WorkerLost(BaseException):
     def __init__(self, status: Status, message: str) -> None:
         super().__init__(message)
         self.status, self.message = status, message
+
+
+# What a worker says in sentences of its own. It speaks English: its environment is empty, and it has no catalogues.
+_BY_WORKERS = (
+    later("{file} defines no {name}."),
+    later("{file} defines no {name}. It has {close}: is that the one? The name is fixed by the handout."),
+    later("A {type} has no attribute {name}."),
+    later("A {type} has no attribute {name}. It has {close}: is that the one? The name is fixed by the handout."),
+    later("RuntimeError: {name} cannot be used here: writing the network is your task."),
+    later("RuntimeError: {name} cannot be used here: this assignment is to be written without."),
+    later("RuntimeError: {kind}, a {name}, cannot be used here: this assignment is to be written without."),
+    later("grader.probes.Interrupted: the run is interrupted here, on purpose"),
+    later("grader.worker.files.Interrupted: the program is ended here"),
+    later("an exception that cannot be described"),
+    later("a single tensor"),
+    later("a {type} that holds a {held}"),
+    later("a {type}"),
+)
+_PATTERNS = [(re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>\\S+)", re.escape(said))), said) for said in _BY_WORKERS]
+
+
+def by_worker(text: str) -> str:
+    """What a worker has said, in the student's language where the sentence is the worker's own.
+
+    >>> by_worker("vgg.py defines no vgg17.")
+    'vgg.py defines no vgg17.'
+    """
+    for pattern, said in _PATTERNS:
+        found = pattern.fullmatch(text)
+        if found:
+            return gettext(said).format(**found.groupdict())
+    return text

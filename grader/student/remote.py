@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 
+from grader.language import gettext
 from grader.protocol import Handle
 from grader.student.outcomes import CheckFailed
 from grader.tracing import Layer, Step
@@ -42,7 +43,7 @@ def expression(value: object) -> str:
     "[1, 'M', tensor of shape (2, 3)]"
     """
     if isinstance(value, torch.Tensor):
-        return f"tensor of shape {tuple(value.shape)}"
+        return gettext("tensor of shape {shape}").format(shape=tuple(value.shape))
     if isinstance(value, list):
         return "[" + ", ".join(map(expression, value)) + "]"
     if isinstance(value, dict):
@@ -255,7 +256,7 @@ class Remote:
     def gradients(self, x: torch.Tensor, cotangent: torch.Tensor) -> Gradients:
         """Run forward on ``x`` and backward from ``cotangent`` (of the output's shape)."""
         self.need_module()
-        written = f"the backward pass of {self._written}"
+        written = gettext("the backward pass of {written}").format(written=self._written)
 
         def read(answer: Any) -> Gradients:
             parameters = {str(name): _tensor_or_none(value) for name, value in answer["parameters"].items()}
@@ -271,16 +272,26 @@ class Remote:
 
         A model built on the meta device is given memory first. See `grader.tracing.repeat_into`.
         """
-        self._session.request("load_repeated", f"filling the weights of {self._written}", target=self, state=state)
+        self._session.request(
+            "load_repeated",
+            gettext("filling the weights of {written}").format(written=self._written),
+            target=self,
+            state=state,
+        )
 
     def use_threads(self, count: int) -> None:
         """Let torch compute with ``count`` threads in the worker from now on."""
-        self._session.request("configure", "setting the number of threads", threads=count)
+        self._session.request("configure", gettext("setting the number of threads"), threads=count)
 
     def need_module(self) -> None:
         """Raise `CheckFailed` unless it is an nn.Module."""
         if not self.is_module:
-            raise CheckFailed(f"{self._written} is a {self.type}; an nn.Module is expected.", actual=self.type)
+            raise CheckFailed(
+                gettext("{written} is a {type}; an nn.Module is expected.").format(
+                    written=self._written, type=self.type
+                ),
+                actual=self.type,
+            )
 
 
 class Student:
@@ -299,7 +310,7 @@ class Student:
 
         A path that ends with / is an empty folder. The student's code finds it as ``name``, in a sandbox or without.
         """
-        self._session.request("write_tree", f"Making {name}", name=name, files=files)
+        self._session.request("write_tree", gettext("Making {name}").format(name=name), name=name, files=files)
 
     def read_tree(self, name: str) -> dict[str, str]:
         """What that folder holds, by the path in it: a file's sha256; "folder", "link" or "other" for what is none."""
@@ -307,7 +318,7 @@ class Student:
         def read(answer: Any) -> dict[str, str]:
             return {str(key): str(value) for key, value in answer.items()}
 
-        return self._session.request("read_tree", f"Looking into {name}", read, name=name)
+        return self._session.request("read_tree", gettext("Looking into {name}").format(name=name), read, name=name)
 
     def probe(self, name: str, *args: Any, doing: str = "", **kwargs: Any) -> Any:
         """What `grader.probes.make` gives in the worker: something to give to the student's functions.
@@ -337,7 +348,7 @@ class Student:
 def release(owner: Student | Path) -> None:
     """Let the worker forget what this check has built so far: for one that builds many large networks."""
     session = owner._session
-    session.request("release", "Tidying up", keep=list(session.kept.values()))
+    session.request("release", gettext("Tidying up"), keep=list(session.kept.values()))
 
 
 def localise(session: Requests, value: Any, written: str, origin: Origin | None = None) -> Any:

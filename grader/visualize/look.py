@@ -10,6 +10,7 @@ import torch
 
 from grader.checks.architecture import expect_module, expect_shape
 from grader.datasets import CLASSES, Dataset, normalise
+from grader.language import gettext
 from grader.student import CheckFailed, Remote, StudentError
 from grader.tracing import Layer, Step
 
@@ -180,25 +181,31 @@ def predict(
     found = []
     for part in chosen.split(BATCH):
         images = normalise(dataset.images[part])
-        logits = expect_shape(model(images), (len(part), len(CLASSES)), f"{model} on {len(part)} images")
+        logits = expect_shape(
+            model(images),
+            (len(part), len(CLASSES)),
+            gettext("{model} on {count} images").format(model=model, count=len(part)),
+        )
         found.append(logits.double().nan_to_num().argmax(1))
         progress(sum(map(len, found)), len(chosen))
     return Predictions(dataset, chosen, torch.cat(found))
 
 
-def with_weights(value: Any, what: str, weights: dict[str, torch.Tensor] | None) -> tuple[Remote, str]:
-    """The model in eval mode, with ``weights`` where they fit; and the sentence that says which it has.
+def with_weights(value: Any, what: str, weights: dict[str, torch.Tensor] | None) -> tuple[Remote, bool, str]:
+    """The model in eval mode, with ``weights`` where they fit; whether they do, and what says which it has.
 
     Raises:
         CheckFailed: it is no nn.Module.
     """
     model = expect_module(value, what)
-    said = "with its initial weights"
+    fits, said = False, gettext("{model} with its initial weights.")
     if weights is not None:
         try:
             model.load_state_dict(weights)
-            said = "with the reference weights"
+            fits, said = True, gettext("{model} with the reference weights.")
         except (StudentError, CheckFailed):
-            said = "with its initial weights: the reference weights do not fit (grader check says why)"
+            said = gettext(
+                "{model} with its initial weights: the reference weights do not fit (grader check says why)."
+            )
     model.eval()
-    return model, said
+    return model, fits, said.format(model=what)

@@ -14,6 +14,8 @@ from grader.datasets import normalise
 from grader.judge.context import load_weights
 from grader.judge.session import Session
 from grader.judge.workers import Workers
+from grader.language import gettext
+from grader.report import frame_line
 from grader.student import CheckFailed, Student, StudentError
 from grader.student.outcomes import MissingName, WorkerLost
 from grader.submission import Submission
@@ -50,7 +52,11 @@ def visualize(
     settings = assignment.settings
     builds = settings.pictured
     if not builds:
-        raise PictureError(f"{assignment.name} has no network to draw: its assignment.toml names none in [pictures].")
+        raise PictureError(
+            gettext("{name} has no network to draw: its assignment.toml names none in [pictures].").format(
+                name=assignment.name
+            )
+        )
     dataset = datasets.for_assignment(assignment, data)
     image = dataset.images[:1]
     x = normalise(image)
@@ -68,16 +74,20 @@ def visualize(
         student = Student(session)
         try:
             for number, build in enumerate(builds):
-                announce(f"Drawing {build}()")
+                announce(gettext("Drawing {build}()").format(build=build))
                 session.begin(SECONDS)
-                model, said = look.with_weights(getattr(student, build)(), f"{build}()", weights)
+                model, fits, said = look.with_weights(getattr(student, build)(), f"{build}()", weights)
                 steps, stopped = model.trace(x.contiguous(), outputs=number == 0)
                 if stopped:
-                    raise PictureError(f"{build}() cannot be run on a {tuple(x.shape)} batch: {stopped}")
+                    raise PictureError(
+                        gettext("{build}() cannot be run on a {shape} batch: {stopped}").format(
+                            build=build, shape=tuple(x.shape), stopped=stopped
+                        )
+                    )
                 networks[build] = look.boxes(steps, model.layers())
                 if number:
                     continue
-                remarks.append(f"{build}() {said}.")
+                remarks.append(said)
                 maps = look.feature_maps(steps)
                 if maps:
                     draw.feature_maps(image[0], maps, out / "feature_maps.png")
@@ -86,17 +96,19 @@ def visualize(
                 if found is not None:
                     draw.filters(*found, out / "filters.png")
                     written.append(out / "filters.png")
-                if weights is not None and "reference" in said.split(":")[0]:
-                    seen = look.predict(model, dataset, count, lambda done, total: progress("images", done, total))
+                if fits:
+                    seen = look.predict(
+                        model, dataset, count, lambda done, total: progress(gettext("images"), done, total)
+                    )
                     draw.confusion(seen, out / "confusion.png")
                     written.append(out / "confusion.png")
                     if draw.misclassified(seen, out / "misclassified.png"):
                         written.append(out / "misclassified.png")
                     else:
-                        remarks.append("No image is misclassified.")
+                        remarks.append(gettext("No image is misclassified."))
         except (StudentError, CheckFailed, MissingName, WorkerLost) as error:
             frames = error.frames if isinstance(error, StudentError) and error.status == "error" else []
-            where = f" ({frames[-1]})" if frames else ""
+            where = f" ({frame_line(str(frames[-1]))})" if frames else ""
             raise PictureError(f"{error.message}{where}") from None
     if any(networks.values()):
         draw.architecture(networks, out / "architecture.svg")

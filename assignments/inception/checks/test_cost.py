@@ -2,14 +2,14 @@
 
 from grader.checks import CheckFailed, check
 from grader.checks.values import expect_equal, expect_numbers
-
-COST = ("multiply-adds", "parameters")
+from grader.language import gettext
 
 
 def expect_cost(value, expected, what):
     """Both figures of a cost; the message names the one that is wrong."""
-    found = expect_numbers(value, COST, what)
-    for name, actual, wanted in zip(COST, found, expected, strict=True):
+    names = gettext("multiply-adds"), gettext("parameters")
+    found = expect_numbers(value, names, what)
+    for name, actual, wanted in zip(names, found, expected, strict=True):
         expect_equal(actual, wanted, f"{what}: {name}")
 
 
@@ -52,7 +52,8 @@ def test_most_reduced(student):
     for arguments, expected in {(192, 32, 5): 154, (12, 4, 3): 8, (4, 4, 1): 1, (1, 1, 3): 0}.items():
         found = student.most_reduced(*arguments)
         if isinstance(found, float):
-            raise CheckFailed(f"most_reduced{arguments} gives the float {found:g}; an int is expected.")
+            message = gettext("{what} gives the float {found:g}; an int is expected.")
+            raise CheckFailed(message.format(what=f"most_reduced{arguments}", found=found))
         expect_equal(found, expected, f"most_reduced{arguments}")
 
 

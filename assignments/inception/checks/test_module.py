@@ -8,6 +8,7 @@ from grader.checks import check
 from grader.checks.architecture import expect_module, expect_shape, expect_state
 from grader.checks.source import expect_unused
 from grader.checks.strategies import sides, widths
+from grader.language import gettext
 
 PAIRS = st.tuples(widths(), widths())
 # In the order of the channels of the output.
@@ -41,8 +42,10 @@ def test_shape(student, inputs, c1, r3_c3, r5_c5, cp, height, width):
     model = expect_module(student.Inception(inputs, c1, r3_c3, r5_c5, cp), "Inception(...)")
     x = torch.zeros(2, inputs, height, width)
     for name, channels in zip(BRANCHES, (c1, r3_c3[1], r5_c5[1], cp), strict=True):
-        expect_shape(getattr(model, name)(x), (2, channels, height, width), f"{model}.{name} on {tuple(x.shape)}")
-    expect_shape(model(x), (2, c1 + r3_c3[1] + r5_c5[1] + cp, height, width), f"{model} on {tuple(x.shape)}")
+        what = gettext("{module} on {shape}").format(module=f"{model}.{name}", shape=tuple(x.shape))
+        expect_shape(getattr(model, name)(x), (2, channels, height, width), what)
+    what = gettext("{module} on {shape}").format(module=model, shape=tuple(x.shape))
+    expect_shape(model(x), (2, c1 + r3_c3[1] + r5_c5[1] + cp, height, width), what)
 
 
 @check(

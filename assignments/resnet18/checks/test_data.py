@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from grader.checks import CheckFailed, check
 from grader.checks.files import expect_kept, files
+from grader.language import gettext
 
 ENGLISH = {"cane": "dog", "gatto": "cat", "ragno": "spider", "scoiattolo": "squirrel"}
 
@@ -25,7 +26,9 @@ def expect_split(before, tree, test_size, what):
         place = PurePosixPath(new).parts
         if len(place) != 3 or place[0] not in ("train", "test") or place[1] != name:
             raise CheckFailed(
-                f"{what} puts {old!r} at {new!r}.", expected=f"train/{name}/ or test/{name}/", actual=new
+                gettext("{what} puts {old!r} at {new!r}.").format(what=what, old=old, new=new),
+                expected=gettext("train/{name}/ or test/{name}/").format(name=name),
+                actual=new,
             )
         part = counts.setdefault(name, {"train": 0, "test": 0})
         part[place[0]] += 1
@@ -33,15 +36,27 @@ def expect_split(before, tree, test_size, what):
         wanted = test_size * sum(part.values())
         if abs(part["test"] - wanted) >= 1:
             raise CheckFailed(
-                f"{what} puts {part['test']} of {sum(part.values())} files of {name} into test/; with test_size "
-                f"{test_size} it should be {wanted:g}.",
+                gettext(
+                    "{what} puts {count} of {total} files of {name} into test/; with test_size {test_size} it should be "
+                    "{wanted:g}."
+                ).format(
+                    what=what,
+                    count=part["test"],
+                    total=sum(part.values()),
+                    name=name,
+                    test_size=test_size,
+                    wanted=wanted,
+                ),
                 expected=f"{wanted:g}",
                 actual=part["test"],
             )
     for old in before:
         folder = PurePosixPath(old).parts[0]
         if folder not in ("train", "test") and folder in tree:
-            raise CheckFailed(f"{what} leaves the folder {folder}/ behind.", expected="train/ and test/ only")
+            raise CheckFailed(
+                gettext("{what} leaves the folder {folder}/ behind.").format(what=what, folder=folder),
+                expected=gettext("train/ and test/ only"),
+            )
 
 
 @check(points=6, hint="A folder per class; suffixes .jpg, .jpeg, .png in either case; what is no image does not count.")
@@ -54,7 +69,8 @@ def test_count_images(student, dogs, cats):
     expected = {"dog": dogs, "cat": cats + 1}
     found = student.count_images("counted")
     if not isinstance(found, dict) or found != expected:
-        raise CheckFailed(f"count_images gives {found}; {expected} is expected.", expected=expected, actual=found)
+        message = gettext("count_images gives {found}; {expected} is expected.").format(found=found, expected=expected)
+        raise CheckFailed(message, expected=expected, actual=found)
 
 
 @check(
@@ -87,5 +103,7 @@ def test_split_again(student):
     second = student.read_tree("animals")
     if first != second:
         moved = [path for path in first if first[path] != second.get(path)]
-        example = f": {moved[0]!r} is no longer there" if moved else ""
-        raise CheckFailed(f"The second call changes something{example}.", expected="no change")
+        message = gettext("The second call changes something.")
+        if moved:
+            message = gettext("The second call changes something: {path!r} is no longer there.").format(path=moved[0])
+        raise CheckFailed(message, expected=gettext("no change"))

@@ -10,6 +10,7 @@ from grader.checks import CheckFailed, check
 from grader.checks.architecture import expect_module, expect_parameter_count, expect_shape, expect_state
 from grader.checks.source import expect_unused
 from grader.checks.strategies import sides, widths
+from grader.language import gettext
 from grader.student import StudentError, call
 
 CHANNELS = (64, 128, 256, 512)
@@ -58,7 +59,8 @@ def test_block_shape(student, channels, height, width):
     """BasicBlock keeps height and width at stride 1, for any channels"""
     block = expect_module(student.BasicBlock(channels, channels), f"BasicBlock({channels}, {channels})")
     x = torch.zeros(2, channels, height, width)
-    expect_shape(block(x), tuple(x.shape), f"{block} on {tuple(x.shape)}")
+    shape = tuple(x.shape)
+    expect_shape(block(x), shape, gettext("{module} on {shape}").format(module=block, shape=shape))
 
 
 @check(points=4, hint="self.conv1, self.bn1, self.conv2, self.bn2; bias=False; expansion is 1.")
@@ -69,7 +71,8 @@ def test_block_state(student, inputs, outputs, stride):
     expect_state(block, block_state("", inputs, outputs))
     expansion = student.BasicBlock.expansion.value()
     if expansion != 1:
-        raise CheckFailed(f"BasicBlock.expansion is {expansion!r}; 1 is expected.", expected=1, actual=expansion)
+        message = gettext("BasicBlock.expansion is {expansion!r}; 1 is expected.").format(expansion=expansion)
+        raise CheckFailed(message, expected=1, actual=expansion)
 
 
 @check(
@@ -104,7 +107,8 @@ def test_resnet18_shape(student):
     model = expect_module(student.once("resnet18"), "resnet18()")
     model.eval()
     for shape in ((2, 3, 32, 32), (1, 3, 64, 64), (1, 3, 75, 41)):
-        expect_shape(model(torch.zeros(shape)), (shape[0], 10), f"resnet18() on {shape}")
+        what = gettext("{module} on {shape}").format(module="resnet18()", shape=shape)
+        expect_shape(model(torch.zeros(shape)), (shape[0], 10), what)
 
 
 @check(points=2, hint="Hand n_classes on to the last layer.", requires=["resnet18_shape"])

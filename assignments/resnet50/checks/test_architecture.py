@@ -8,6 +8,7 @@ from grader.checks import CheckFailed, check
 from grader.checks.architecture import expect_module, expect_parameter_count, expect_shape, expect_state, expect_steps, expect_tensor
 from grader.checks.numerics import same
 from grader.checks.strategies import sides, widths
+from grader.language import gettext
 
 BLOCK_HINT = "conv1x1(in, middle), conv3x3(middle, middle), conv1x1(middle, out): which stride and padding does each need?"
 START_HINT = "To have one part graded before the others are written, set those to None instead of raising."
@@ -61,7 +62,8 @@ def test_block_shape(student, inputs, middle, outputs, height, width):
     """ResidualBlock keeps height and width, for any channels"""
     block = expect_module(student.ResidualBlock(inputs, middle, outputs), "ResidualBlock(...)")
     x = torch.zeros(2, inputs, height, width)
-    expect_shape(block(x), (2, outputs, height, width), f"{block} on {tuple(x.shape)}")
+    what = gettext("{module} on {shape}").format(module=block, shape=tuple(x.shape))
+    expect_shape(block(x), (2, outputs, height, width), what)
 
 
 @check(points=5, hint=BLOCK_HINT)
@@ -71,7 +73,7 @@ def test_block_downsample_shape(student, inputs, middle, outputs, height, width)
     block = expect_module(student.ResidualBlock(inputs, middle, outputs, downsample=True), "ResidualBlock(...)")
     x = torch.zeros(2, inputs, height, width)
     shape = (2, outputs, (height + 1) // 2, (width + 1) // 2)
-    expect_shape(block(x), shape, f"{block} on {tuple(x.shape)}")
+    expect_shape(block(x), shape, gettext("{module} on {shape}").format(module=block, shape=tuple(x.shape)))
 
 
 @check(points=3, hint="32 -> 16 by the 7x7 with stride 2, 16 -> 8 by the 3x3 pooling with stride 2. " + START_HINT)
@@ -80,7 +82,7 @@ def test_layer1_shape(student):
     layer = expect_module(model_of(student).layer1.value(), "layer1")
     expect_steps(layer, torch.zeros(2, 3, 32, 32), {"0": (2, 64, 16, 16)})
     expect_shape(layer(torch.zeros(2, 3, 32, 32)), (2, 64, 8, 8), "layer1")
-    expect_shape(layer(torch.zeros(1, 3, 50, 37)), (1, 64, 13, 10), "layer1 on a 50 x 37 image")
+    expect_shape(layer(torch.zeros(1, 3, 50, 37)), (1, 64, 13, 10), gettext("layer1 on a 50 x 37 image"))
 
 
 @check(points=4, hint="Three blocks: 64 -> 256, 256 -> 256, 256 -> 256 with downsample. Middle 64. " + START_HINT)
@@ -117,10 +119,11 @@ def inside(name):
 def test_avgpool(student):
     """avgpool turns the 2 x 2 of each channel into its mean"""
     x = torch.randn(3, 1024, 2, 2, generator=torch.Generator().manual_seed(0))
-    pooled = expect_tensor(model_of(student).avgpool(x), "avgpool on (3, 1024, 2, 2)")
-    flat = expect_shape(pooled.flatten(1) if pooled.dim() > 1 else pooled, (3, 1024), "avgpool on (3, 1024, 2, 2), flattened,")
+    pooled = expect_tensor(model_of(student).avgpool(x), gettext("avgpool on (3, 1024, 2, 2)"))
+    flat = pooled.flatten(1) if pooled.dim() > 1 else pooled
+    expect_shape(flat, (3, 1024), gettext("avgpool on (3, 1024, 2, 2), flattened,"))
     if not same(flat, x.mean((2, 3))):
-        raise CheckFailed("avgpool gives something else than the mean of the four values.")
+        raise CheckFailed(gettext("avgpool gives something else than the mean of the four values."))
 
 
 @check(points=2, hint="1024 channels go in, num_classes logits come out. " + START_HINT)
@@ -132,9 +135,9 @@ def test_fc(student):
     weight, bias = torch.randn(10, 1024, generator=generator), torch.randn(10, generator=generator)
     layer.load_state_dict({"weight": weight, "bias": bias})
     x = torch.randn(3, 1024, generator=generator)
-    logits = expect_shape(layer(x), (3, 10), "fc on (3, 1024)")
+    logits = expect_shape(layer(x), (3, 10), gettext("fc on (3, 1024)"))
     if not same(logits, x @ weight.T + bias):
-        raise CheckFailed("fc computes something else than x W^T + b.")
+        raise CheckFailed(gettext("fc computes something else than x W^T + b."))
 
 
 @check(points=1, hint="Use num_classes instead of 10 in fc.", requires=["fc"])
@@ -143,7 +146,7 @@ def test_fc(student):
 def test_num_classes(student, num_classes):
     """num_classes decides how many logits there are"""
     model = expect_module(student.ResNet50_layer4(num_classes=num_classes), f"ResNet50_layer4(num_classes={num_classes})")
-    expect_shape(model.fc(torch.zeros(2, 1024)), (2, num_classes), f"fc of {model}")
+    expect_shape(model.fc(torch.zeros(2, 1024)), (2, num_classes), gettext("fc of {model}").format(model=model))
 
 
 @check(
@@ -157,4 +160,5 @@ def test_resnet50_architecture(student):
     expect_parameter_count(model, 14_750_730)
     expect_state(model, STATE)
     for count in (1, 3):
-        expect_shape(model(torch.zeros(count, 3, 32, 32)), (count, 10), f"ResNet50_layer4() on {count} images")
+        what = gettext("ResNet50_layer4() on {count} images").format(count=count)
+        expect_shape(model(torch.zeros(count, 3, 32, 32)), (count, 10), what)

@@ -14,12 +14,17 @@ from grader.checks.loops import (
     with_gradients,
 )
 from grader.checks.values import expect_equal, expect_number, expect_numbers
+from grader.language import gettext
 
-FIGURES = ("mean loss", "top-1 accuracy", "top-k accuracy")
 LOGITS = torch.tensor(
     [[2.0, 1.0, 0.0, 0.5], [0.0, 3.0, 1.0, 2.0], [1.0, 0.0, 2.0, 4.0], [3.0, 2.0, 1.0, 0.0], [0.5, 1.0, 0.0, 2.0]]
 )
 LABELS = torch.tensor([0, 3, 3, 2, 1])
+
+
+def figures():
+    """What evaluate returns, in its order."""
+    return gettext("mean loss"), gettext("top-1 accuracy"), gettext("top-k accuracy")
 
 
 def line(student, weight=1.0, bias=0.0):
@@ -36,8 +41,11 @@ def straight(student):
 def expect_line(model, weight, bias, what):
     state = state_of(model)
     found = [state[key].item() if key in state and state[key].numel() == 1 else None for key in ("weight", "bias")]
-    for name, value, expected in (("weight", found[0], weight), ("bias", found[1], bias)):
-        expect_equal(value, expected, f"{what}: the {name} afterwards", tolerance=1e-4)
+    for said, value, expected in (
+        (gettext("{what}: the weight afterwards"), found[0], weight),
+        (gettext("{what}: the bias afterwards"), found[1], bias),
+    ):
+        expect_equal(value, expected, said.format(what=what), tolerance=1e-4)
 
 
 @check(
@@ -51,7 +59,7 @@ def test_train_example(student):
     arguments = straight(student), student.probe("criterion", "MSELoss"), student.probe("optimizer", model, "SGD", [0.1])
     loss = with_gradients(student.train_one_epoch, model, *arguments)
     expect_line(model, 2.22, 0.54, "train_one_epoch")
-    expect_loss(loss, 2.1466667, "train_one_epoch: the mean loss")
+    expect_loss(loss, 2.1466667, gettext("{what}: the mean loss").format(what="train_one_epoch"))
 
 
 @check(points=4, hint="model.train() comes first.", requires=["train_example"])
@@ -64,7 +72,9 @@ def test_train_mode(student):
     expect_modes(student, model, True, "train_one_epoch")
     mean = state_of(model).get("norm.running_mean")
     if mean is None or torch.equal(mean, plan.weights()["norm.running_mean"]):
-        raise CheckFailed("train_one_epoch leaves batch norm's running statistics as they were: it runs in eval mode.")
+        raise CheckFailed(
+            gettext("train_one_epoch leaves batch norm's running statistics as they were: it runs in eval mode.")
+        )
 
 
 @check(
@@ -77,10 +87,10 @@ def test_evaluate_example(student):
     arguments = student.probe("loader", LOGITS, LABELS, 2), student.probe("criterion", "CrossEntropyLoss")
     for k, among in ((2, 0.8), (3, 1.0), (1, 0.4)):
         what = f"evaluate(model, loader, criterion, k={k})"
-        loss, first, top = expect_numbers(with_gradients(student.evaluate, model, *arguments, k=k), FIGURES, what)
-        expect_loss(loss, 1.2315149, f"{what}: the mean loss")
-        expect_equal(first, 0.4, f"{what}: the top-1 accuracy", tolerance=1e-6)
-        expect_equal(top, among, f"{what}: the top-{k} accuracy", tolerance=1e-6)
+        loss, first, top = expect_numbers(with_gradients(student.evaluate, model, *arguments, k=k), figures(), what)
+        expect_loss(loss, 1.2315149, gettext("{what}: the mean loss").format(what=what))
+        expect_equal(first, 0.4, gettext("{what}: the top-1 accuracy").format(what=what), tolerance=1e-6)
+        expect_equal(top, among, gettext("{what}: the top-{k} accuracy").format(what=what, k=k), tolerance=1e-6)
 
 
 @check(
@@ -104,7 +114,7 @@ def test_evaluate_leaves(student):
     for name in before:
         value, expected = found.get(name) if isinstance(found, dict) else None, gradients.get(name)
         if (value is None) != (expected is None) or (expected is not None and not torch.equal(value, expected)):
-            raise CheckFailed(f"evaluate changes the gradient that {name} holds.", actual=name)
+            raise CheckFailed(gettext("evaluate changes the gradient that {name} holds.").format(name=name), actual=name)
 
 
 @check(points=6, hint="epoch // every says how often the rate has been divided.")
@@ -130,7 +140,7 @@ def test_scheduler(student):
     optimizer = student.probe("optimizer", model, "SGD", [0.1])
     scheduler = expect_object(with_gradients(student.make_scheduler, optimizer), "make_scheduler(optimizer)")
     for steps in range(12):
-        what = f"make_scheduler(optimizer): the rate after {steps} steps"
+        what = gettext("make_scheduler(optimizer): the rate after {steps} steps").format(steps=steps)
         expect_rates(student, optimizer, [0.1 * 0.6 ** (steps // 5)], what)
         optimizer.step()
         scheduler.step()
@@ -143,11 +153,11 @@ def test_checkpoint(student):
     parts, others = (with_scheduler(student, each) for each in (model, other))
     student.save_checkpoint("checkpoint.pt", model, *parts, 4)
     if student.probe("exists", "checkpoint.pt") is not True:
-        raise CheckFailed('save_checkpoint("checkpoint.pt", ...) writes no file of this name.')
+        raise CheckFailed(gettext('save_checkpoint("checkpoint.pt", ...) writes no file of this name.'))
     epoch = expect_number(student.load_checkpoint("checkpoint.pt", other, *others), "load_checkpoint")
     expect_equal(epoch, 4, "load_checkpoint")
     expect_line(other, 3.0, -1.0, "load_checkpoint")
-    expect_line(model, 3.0, -1.0, "load_checkpoint into another model: this model's")
+    expect_line(model, 3.0, -1.0, gettext("load_checkpoint into another model: this model's"))
 
 
 def with_scheduler(student, model):
@@ -166,13 +176,17 @@ def test_fit_epochs(student):
     optimizer, scheduler = with_scheduler(student, model)
     parts = (model, straight(student), student.probe("criterion", "MSELoss"), optimizer, scheduler)
     for epochs, expected in ((3, 3), (3, 0), (5, 2)):
-        what = f"fit(..., epochs={epochs}, path)" + (", called again," if expected < 3 else "")
+        what = f"fit(..., epochs={epochs}, path)"
+        if expected < 3:
+            what = gettext("{what}, called again,").format(what=what)
         losses = with_gradients(student.fit, *parts, epochs, "fit.pt")
         if not isinstance(losses, (list, tuple)):
-            raise CheckFailed(f"{what} returns a {type(losses).__name__}; a list of losses is expected.")
+            message = gettext("{what} returns a {type}; a list of losses is expected.")
+            raise CheckFailed(message.format(what=what, type=type(losses).__name__))
         if len(losses) != expected:
-            raise CheckFailed(f"{what} returns {len(losses)} losses; {expected} are expected.")
+            message = gettext("{what} returns {count} losses; {expected} are expected.")
+            raise CheckFailed(message.format(what=what, count=len(losses), expected=expected))
         for loss in losses:
-            expect_number(loss, f"{what}: a loss")
+            expect_number(loss, gettext("{what}: a loss").format(what=what))
         if student.probe("exists", "fit.pt") is not True:
-            raise CheckFailed(f"{what} leaves no file at path.")
+            raise CheckFailed(gettext("{what} leaves no file at path.").format(what=what))

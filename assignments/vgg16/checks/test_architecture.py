@@ -12,6 +12,7 @@ from grader.checks.architecture import (
     expect_state,
 )
 from grader.checks.strategies import image_sizes, vgg_configs
+from grader.language import gettext
 
 CFG = [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"]
 
@@ -48,7 +49,8 @@ def test_make_layers_shape(student, cfg, batch_norm, data):
     features = expect_module(student.make_layers(cfg, batch_norm=batch_norm), f"make_layers({cfg})")
     x = torch.zeros(2, 3, height, width)
     shape = (2, widths(cfg)[-1], height >> cfg.count("M"), width >> cfg.count("M"))
-    expect_shape(features(x), shape, f"make_layers({cfg}, batch_norm={batch_norm}) on {tuple(x.shape)}")
+    called = f"make_layers({cfg}, batch_norm={batch_norm})"
+    expect_shape(features(x), shape, gettext("{module} on {shape}").format(module=called, shape=tuple(x.shape)))
 
 
 @check(
@@ -69,7 +71,8 @@ def test_make_layers_defaults(student):
     cfg = [4, "M", 6]
     features = expect_module(student.make_layers(cfg), "make_layers(cfg)")
     if features.type in ("ModuleList", "ModuleDict"):
-        raise CheckFailed(f"make_layers returns a {features.type}; an nn.Sequential is expected.", actual=features.type)
+        message = gettext("make_layers returns a {type}; an nn.Sequential is expected.").format(type=features.type)
+        raise CheckFailed(message, actual=features.type)
     expect_state(features, state_of(cfg, False))
     expect_state(expect_module(student.make_layers(tuple(cfg)), "make_layers(tuple)"), state_of(cfg, False))
     expect_state(expect_module(student.make_layers(cfg, True), "make_layers(cfg, True)"), state_of(cfg, True))
@@ -82,7 +85,8 @@ def test_vgg_shape(student):
     model = expect_module(student.VGG(features), "VGG(features)")
     model.eval()
     for count in (1, 2, 5):
-        expect_shape(model(torch.zeros(count, 3, 32, 32)), (count, 10), f"VGG(features) on {count} images")
+        what = gettext("VGG(features) on {count} images").format(count=count)
+        expect_shape(model(torch.zeros(count, 3, 32, 32)), (count, 10), what)
 
 
 @check(points=6, hint="Linear(512, 512), BatchNorm1d(512) and Linear(512, 10) are places 1, 2 and 5 of self.classifier.")
@@ -101,7 +105,7 @@ def test_vgg16_architecture(student):
     expect_parameter_count(model, 14_983_498)
     expect_state(model, {f"features.{key}": shape for key, shape in state_of(CFG, False).items()} | CLASSIFIER)
     model.eval()
-    expect_shape(model(torch.zeros(2, 3, 32, 32)), (2, 10), "vgg16() on (2, 3, 32, 32)")
+    expect_shape(model(torch.zeros(2, 3, 32, 32)), (2, 10), gettext("vgg16() on (2, 3, 32, 32)"))
 
 
 CLASSIFIER = {

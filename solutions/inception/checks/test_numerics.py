@@ -10,6 +10,7 @@ from grader.checks.architecture import expect_module
 from grader.checks.numerics import calibrate, expect_fresh, expect_same_function, expect_same_gradient, give_weights
 from grader.checks.strategies import seeds, sides, widths
 from grader.checks.values import cost, expect_equal, expect_numbers
+from grader.language import gettext
 
 CHANNELS, KERNELS, PAIRS = st.integers(1, 40), st.sampled_from([1, 3, 5, 7]), st.tuples(widths(), widths())
 WIDTHS = st.tuples(widths(), widths(), PAIRS, PAIRS, widths())
@@ -21,10 +22,11 @@ def conv(inputs, outputs, kernel):
 
 def expect_counted(value, module, inputs, height, width, what):
     """The cost of ``module`` on ``inputs`` channels of ``height`` x ``width``, as torch counts it in a forward run."""
-    multiply_adds, parameters = expect_numbers(value, ("multiply-adds", "parameters"), what)
+    names = gettext("multiply-adds"), gettext("parameters")
+    found = expect_numbers(value, names, what)
     counted = cost(module, torch.empty(1, inputs, height, width, device="meta"))
-    expect_equal(multiply_adds, counted[0], f"{what}: multiply-adds")
-    expect_equal(parameters, counted[1], f"{what}: parameters")
+    for name, actual, wanted in zip(names, found, counted, strict=True):
+        expect_equal(actual, wanted, f"{what}: {name}")
 
 
 @check(
@@ -60,7 +62,8 @@ def test_most_reduced_counted(student, inputs, outputs, kernel):
     what = f"most_reduced({inputs}, {outputs}, {kernel})"
     found = student.most_reduced(inputs, outputs, kernel)
     if type(found) is not int or found < 0:
-        raise CheckFailed(f"{what} gives {found}; an int from 0 on is expected.")
+        message = gettext("{what} gives {found}; an int from 0 on is expected.")
+        raise CheckFailed(message.format(what=what, found=found))
     x = torch.empty(1, inputs, 1, 1, device="meta")
     direct, _ = cost(conv(inputs, outputs, kernel), x)
 
@@ -69,11 +72,11 @@ def test_most_reduced_counted(student, inputs, outputs, kernel):
         return taken < direct
 
     if found and (found > inputs * outputs * kernel**2 or not saves(found)):
-        raise CheckFailed(f"{what} gives {found}: with so many channels nothing is saved.", actual=found)
+        message = gettext("{what} gives {found}: with so many channels nothing is saved.")
+        raise CheckFailed(message.format(what=what, found=found), actual=found)
     if saves(found + 1):
-        raise CheckFailed(
-            f"{what} gives {found}: with {found + 1} channels there still is something saved.", actual=found
-        )
+        message = gettext("{what} gives {found}: with {more} channels there still is something saved.")
+        raise CheckFailed(message.format(what=what, found=found, more=found + 1), actual=found)
 
 
 @check(points=6, hint="All four branches, biases counted as parameters only.", requires=["inception_cost"])

@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 
 from grader.checks import CheckFailed, check
 from grader.checks.files import expect_kept, files
+from grader.language import gettext
 from grader.student import StudentError, call
 
 ENGLISH = {
@@ -30,17 +31,20 @@ def places(before, tree, what):
         place = PurePosixPath(new).parts
         if len(place) != 3 or place[0] not in ("train", "test") or place[1] != name:
             raise CheckFailed(
-                f"{what} leaves {old!r} at {new!r}.", expected=f"train/{name}/ or test/{name}/", actual=new
+                gettext("{what} leaves {old!r} at {new!r}.").format(what=what, old=old, new=new),
+                expected=gettext("train/{name}/ or test/{name}/").format(name=name),
+                actual=new,
             )
         if (
             PurePosixPath(old).suffix.lower() in (".jpg", ".jpeg", ".png")
             and place[2].split(".")[-1] != old.split(".")[-1]
         ):
-            raise CheckFailed(f"{what} turns {old!r} into {new!r}, with another suffix.", expected=old, actual=new)
+            message = gettext("{what} turns {old!r} into {new!r}, with another suffix.")
+            raise CheckFailed(message.format(what=what, old=old, new=new), expected=old, actual=new)
     for old in inside:
         folder = PurePosixPath(old).parts[0]
         if folder not in ("train", "test") and folder in tree:
-            raise CheckFailed(f"{what} leaves the folder {folder}/ behind.")
+            raise CheckFailed(gettext("{what} leaves the folder {folder}/ behind.").format(what=what, folder=folder))
     return now
 
 
@@ -52,7 +56,9 @@ def expect_shares(now, test_size, what):
     for name, flags in counts.items():
         if abs(sum(flags) - test_size * len(flags)) >= 1:
             raise CheckFailed(
-                f"{what}, {sum(flags)} of {len(flags)} files of {name} are in test/.",
+                gettext("{what}, {count} of {total} files of {name} are in test/.").format(
+                    what=what, count=sum(flags), total=len(flags), name=name
+                ),
                 expected=f"{test_size * len(flags):g}",
                 actual=sum(flags),
             )
@@ -77,7 +83,10 @@ def test_split_awkward(student):
         for old, new in loose.items():
             if old != new:
                 raise CheckFailed(
-                    f"{DONE} moves {old!r}, which lies beside the class folders, to {new!r}.", expected=old
+                    gettext("{what} moves {old!r}, which lies beside the class folders, to {new!r}.").format(
+                        what=DONE, old=old, new=new
+                    ),
+                    expected=old,
                 )
 
 
@@ -94,9 +103,11 @@ def test_split_seed(student):
         expect_shares(now, 0.3, DONE)
         found.append({old: PurePosixPath(new).parts[0] for old, new in now.items()})
     if found[0] != found[1] or found[3] != found[4]:
-        raise CheckFailed("The same seed gives two different splits of the same files.", expected="the same split")
+        raise CheckFailed(
+            gettext("The same seed gives two different splits of the same files."), expected=gettext("the same split")
+        )
     if found[0] == found[2]:
-        raise CheckFailed("Seeds 5 and 6 give the same split.", expected="another split")
+        raise CheckFailed(gettext("Seeds 5 and 6 give the same split."), expected=gettext("another split"))
 
 
 @check(
@@ -114,10 +125,11 @@ def test_split_more_files(student):
     student.write_tree("more", before)
     student.create_train_test_dirs("more")
     now = places(before, student.read_tree("more"), DONE)
-    expect_shares(now, 0.2, "After a call with more files")
+    expect_shares(now, 0.2, gettext("After a call with more files"))
     moved = [old for old, new in now.items() if old.startswith(("train/", "test/")) and old != new]
     if moved:
-        raise CheckFailed(f"{DONE} moves {moved[0]!r}, which was in its place already, to {now[moved[0]]!r}.")
+        message = gettext("{what} moves {old!r}, which was in its place already, to {new!r}.")
+        raise CheckFailed(message.format(what=DONE, old=moved[0], new=now[moved[0]]))
 
 
 @check(
@@ -131,7 +143,13 @@ def test_split_interrupted(student):
     before = files(paths + [f"gatto/{number}.jpg" for number in range(11)])
     for changes in (*range(12), *range(12, 120, 3)):
         student.write_tree("stopped", before)
-        what = f"{DONE}, interrupted after {changes} changes of files,"
+        what = gettext("{what}, interrupted after {count} changes of files,").format(what=DONE, count=changes)
+        again = gettext("{what}, interrupted after {count} changes of files, and called again").format(
+            what=DONE, count=changes
+        )
+        when = gettext("When {what}, interrupted after {count} changes of files, and called again").format(
+            what=DONE, count=changes
+        )
         try:
             call(student.create_train_test_dirs, "stopped", test_size=0.4, stop_after=changes)
         except StudentError as error:
@@ -141,10 +159,10 @@ def test_split_interrupted(student):
         expect_kept(before, half, what, once=False)
         student.create_train_test_dirs("stopped", test_size=0.4)
         tree = student.read_tree("stopped")
-        now = places(before, tree, f"{what} and called again")
-        expect_shares(now, 0.4, f"When {what} and called again")
+        expect_shares(places(before, tree, again), 0.4, when)
         for path, kind in half.items():
             if path.startswith(("train/", "test/")) and kind not in ("folder", tree.get(path)):
-                raise CheckFailed(f"When {what} and called again, it moves {path!r}, which was in its place already.")
+                message = gettext("{when}, it moves {path!r}, which was in its place already.")
+                raise CheckFailed(message.format(when=when, path=path))
         if all(path.startswith(("train", "test")) for path in half):
             return

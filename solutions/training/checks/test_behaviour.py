@@ -19,9 +19,9 @@ from grader.checks.loops import (
 )
 from grader.checks.strategies import seeds
 from grader.checks.values import expect_equal, expect_numbers
+from grader.language import gettext
 from grader.student import StudentError
 
-FIGURES = ("mean loss", "top-1 accuracy", "top-k accuracy")
 OPTIMIZERS = (
     ("SGD", (("momentum", 0.9), ("weight_decay", 0.01))),
     ("SGD", (("momentum", 0.9), ("nesterov", True))),
@@ -30,6 +30,16 @@ OPTIMIZERS = (
 )
 NUMBERS = count()
 CRITERIA = (("CrossEntropyLoss", ()), ("CrossEntropyLoss", (("label_smoothing", 0.2),)), ("MultiMarginLoss", ()))
+
+
+def figures():
+    """What evaluate returns, in its order."""
+    return gettext("mean loss"), gettext("top-1 accuracy"), gettext("top-k accuracy")
+
+
+def mean_loss(what):
+    """What a wrong mean loss of ``what`` is called."""
+    return gettext("{what}: the mean loss").format(what=what)
 
 
 @st.composite
@@ -88,16 +98,17 @@ def test_train_function(student, reference, plan):
 def test_train_loss(student, reference, plan):
     """train_one_epoch returns the mean loss per sample, with a smaller last batch too"""
     loss = with_gradients(student.train_one_epoch, *plan.all(student.probe))
-    expect_loss(loss, reference.train_one_epoch(*plan.all(probes.make)), "train_one_epoch: the mean loss")
+    expect_loss(loss, reference.train_one_epoch(*plan.all(probes.make)), mean_loss("train_one_epoch"))
 
 
 def conditions(plan):
-    """The mean loss of the same data in the wrong mode, or with gradients recorded: to tell a student which it was."""
-    for training, grad, said in (
-        (False, True, "gradients are recorded: use torch.no_grad()"),
-        (True, False, "the model runs in train mode: use model.eval()"),
-        (True, True, "the model runs in train mode, and gradients are recorded"),
-    ):
+    """The mean loss of the same data in the wrong mode, or with gradients recorded; and how to tell a student of it."""
+    recorded = gettext("{what}: the mean loss is what comes out where gradients are recorded: use torch.no_grad().")
+    trains = gettext("{what}: the mean loss is what comes out where the model runs in train mode: use model.eval().")
+    both = gettext(
+        "{what}: the mean loss is what comes out where the model runs in train mode, and gradients are recorded."
+    )
+    for training, grad, said in ((False, True, recorded), (True, False, trains), (True, True, both)):
         model, _, criterion, _ = plan.all(probes.make)
         model.train(training)
         total = 0.0
@@ -120,14 +131,14 @@ def test_evaluate_function(student, reference, plan, k, training):
     mine[0].train(training)
     for asked in ([], [k]):
         what = f"evaluate({', '.join(['model', 'loader', 'criterion', *map(str, asked)])})"
-        loss, first, among = expect_numbers(with_gradients(student.evaluate, *mine, *asked), FIGURES, what)
+        loss, first, among = expect_numbers(with_gradients(student.evaluate, *mine, *asked), figures(), what)
         expected = reference.evaluate(*ours, *asked)
         for wrong, said in conditions(plan):
             if abs(loss - wrong) < 1e-5 * (1 + abs(wrong)) and abs(loss - expected[0]) > 1e-3:
-                raise CheckFailed(f"{what}: the mean loss is what comes out where {said}.")
-        expect_loss(loss, expected[0], f"{what}: the mean loss")
-        expect_equal(first, expected[1], f"{what}: the top-1 accuracy", tolerance=1e-6)
-        expect_equal(among, expected[2], f"{what}: the top-k accuracy", tolerance=1e-6)
+                raise CheckFailed(said.format(what=what))
+        expect_loss(loss, expected[0], mean_loss(what))
+        expect_equal(first, expected[1], gettext("{what}: the top-1 accuracy").format(what=what), tolerance=1e-6)
+        expect_equal(among, expected[2], gettext("{what}: the top-k accuracy").format(what=what), tolerance=1e-6)
 
 
 @check(
@@ -140,17 +151,19 @@ def test_alternate(student, reference, context):
     plan = Plan(context.seed % 1000, count=14, batch_size=4)
     mine, ours = plan.all(student.probe), plan.all(probes.make)
     calls = [[student.train_one_epoch.value(), list(mine)], [student.evaluate.value(), list(mine[:3])]] * 3
-    found = student.probe("in_turn", calls, doing="train_one_epoch and evaluate, in turn,")
+    found = student.probe("in_turn", calls, doing=gettext("train_one_epoch and evaluate, in turn,"))
     expected = probes.in_turn([(reference.train_one_epoch, ours), (reference.evaluate, ours[:3])] * 3)
-    expect_weights(mine[0], ours[0].state_dict(), plan.weights(), "train_one_epoch and evaluate in turn")
-    expect_modes(student, mine[0], True, "evaluate after train_one_epoch")
+    what = gettext("train_one_epoch and evaluate in turn")
+    expect_weights(mine[0], ours[0].state_dict(), plan.weights(), what)
+    expect_modes(student, mine[0], True, gettext("evaluate after train_one_epoch"))
     if not isinstance(found, list) or len(found) != 6:
-        raise CheckFailed("train_one_epoch and evaluate in turn do not give one result each.")
+        raise CheckFailed(gettext("train_one_epoch and evaluate in turn do not give one result each."))
     for index in range(0, 6, 2):
-        what = f"after {index // 2} other epochs, train_one_epoch: the mean loss"
+        what = gettext("after {count} other epochs, train_one_epoch: the mean loss").format(count=index // 2)
         expect_loss(found[index], expected[index], what)
-        loss, *_ = expect_numbers(found[index + 1], FIGURES, "evaluate")
-        expect_loss(loss, expected[index + 1][0], f"after {index // 2 + 1} epochs, evaluate: the mean loss")
+        loss, *_ = expect_numbers(found[index + 1], figures(), "evaluate")
+        what = gettext("after {count} epochs, evaluate: the mean loss").format(count=index // 2 + 1)
+        expect_loss(loss, expected[index + 1][0], what)
 
 
 @check(points=3, hint="initial / divisor ** (epoch // every).", requires=["learning_rate"])
@@ -193,7 +206,8 @@ def test_scheduler_any(student, every, factor, steps, more):
         probes.make, lambda optimizer: probes.make("scheduler", optimizer, "StepLR", step_size=every, gamma=factor)
     )
     for step in range(steps + more + 1):
-        what = f"make_scheduler(optimizer, every={every}, factor={factor:g}): the rate after {step} steps"
+        what = gettext("make_scheduler(optimizer, every={every}, factor={factor:g}): the rate after {steps} steps")
+        what = what.format(every=every, factor=factor, steps=step)
         expect_rates(student, optimizer, probes.rates(ours), what)
         if step == steps:
             # Here the run is interrupted: what was made so far is gone, but for the states.
@@ -264,7 +278,8 @@ def test_checkpoint_complete(student, plan, schedule, epochs):
     expect_weights(other[0], ours[0].state_dict(), plan.weights(), "load_checkpoint")
     on(other, 2)
     train(ours, 2)
-    expect_weights(other[0], ours[0].state_dict(), plan.weights(), "Training on after load_checkpoint")
+    what = gettext("Training on after load_checkpoint")
+    expect_weights(other[0], ours[0].state_dict(), plan.weights(), what)
 
 
 @check(
@@ -297,9 +312,9 @@ def test_resume(student, plan, schedule, done, left, more):
     # Another process: nothing is left but the file, if there is one yet.
     again = everything(plan, student.probe, schedule, plan.weights(1 if done else 0))
     rest = with_gradients(student.fit, *again, epochs, path)
-    what = f"fit, interrupted after {done} epochs and started again,"
+    what = gettext("fit, interrupted after {count} epochs and started again,").format(count=done)
     expect_weights(again[0], ours[0].state_dict(), plan.weights(), what)
-    named = [f"epoch {epoch}" for epoch in range(epochs)]
+    named = [gettext("epoch {number}").format(number=epoch) for epoch in range(epochs)]
     expected = expect_numbers(losses, named, f"fit(..., epochs={epochs}, path)")
     for actual, wanted in zip(expect_numbers(rest, named[done:], what), expected[done:], strict=True):
-        expect_loss(actual, wanted, f"{what} a loss")
+        expect_loss(actual, wanted, gettext("{what} a loss").format(what=what))

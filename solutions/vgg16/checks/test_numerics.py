@@ -16,6 +16,7 @@ from grader.checks.numerics import (
     same,
 )
 from grader.checks.strategies import image_sizes, seeds, vgg_configs
+from grader.language import gettext
 from grader.student import call
 
 SMALL = [8, "M", 12, "M", 16, "M", 16, "M", 512, "M"]
@@ -58,16 +59,17 @@ def test_make_layers_calls(student):
     """make_layers leaves its cfg alone, and two calls share nothing"""
     called = call(student.make_layers, [5, "M", 7])
     if called.mutated:
-        raise CheckFailed("make_layers changes the cfg it was given; the next call would get another one.")
+        raise CheckFailed(gettext("make_layers changes the cfg it was given; the next call would get another one."))
     first = expect_module(called.result, "make_layers(cfg)")
-    second = expect_module(student.make_layers([5, "M", 7]), "make_layers(cfg), called again,")
+    again = gettext("make_layers(cfg), called again,")
+    second = expect_module(student.make_layers([5, "M", 7]), again)
     x = torch.ones(1, 3, 8, 8)
-    before = expect_shape(second(x), (1, 7, 4, 4), "make_layers(cfg), called again,")
+    before = expect_shape(second(x), (1, 7, 4, 4), again)
     parameters, buffers = first.state()
     first.load_state_dict({entry.name: torch.zeros(entry.shape) for entry in [*parameters, *buffers]})
-    after = expect_shape(second(x), (1, 7, 4, 4), "make_layers(cfg), called again,")
+    after = expect_shape(second(x), (1, 7, 4, 4), again)
     if before.dtype != after.dtype or not torch.equal(before, after):
-        raise CheckFailed("Two results of make_layers share their weights; make new layers in every call.")
+        raise CheckFailed(gettext("Two results of make_layers share their weights; make new layers in every call."))
 
 
 @check(
@@ -114,21 +116,27 @@ def test_vgg_dropout(student, reference, context):
     on = (logits - 2).abs() < 0.6  # batch statistics of 512 samples are off by some percent
     off = logits.abs() < 0.01
     if not (on | off).all():
-        raise CheckFailed("In train mode the classifier is not dropout, linear, batch norm, ReLU, dropout, linear.")
+        raise CheckFailed(
+            gettext("In train mode the classifier is not dropout, linear, batch norm, ReLU, dropout, linear.")
+        )
     share = on.float().mean().item()
     # 10,240 logits, each on with probability 1/4: standard deviation 0.004.
     if abs(share - 0.25) > 0.05:
         raise CheckFailed(
-            f"In train mode the two dropouts together let {share:.0%} of the signals through; a quarter is expected.",
-            expected="two dropouts with p = 0.5",
+            gettext(
+                "In train mode the two dropouts together let {share:.0%} of the signals through; a quarter is expected."
+            ).format(share=share),
+            expected=gettext("two dropouts with p = 0.5"),
         )
     # Signals are dropped one by one, so all ten logits of an image are off with probability 0.75 ** 10, 0.056: of 1,024
     # images with a standard deviation of 0.007. Where whole images are dropped (Dropout1d) it is about one half.
     silent = (~on).all(1).float().mean().item()
     if silent > 0.15:
         raise CheckFailed(
-            f"In train mode the dropouts silence {silent:.0%} of the images altogether; drop each signal by itself.",
-            expected="two times nn.Dropout",
+            gettext(
+                "In train mode the dropouts silence {share:.0%} of the images altogether; drop each signal by itself."
+            ).format(share=silent),
+            expected=gettext("two times nn.Dropout"),
         )
 
 
@@ -149,9 +157,13 @@ def test_vgg_training(student, reference, context):
     with torch.no_grad():
         expected = original(x)
     if not same(second, expected):
-        raise CheckFailed("After train() and eval() the network computes something else under the same weights.")
+        raise CheckFailed(
+            gettext("After train() and eval() the network computes something else under the same weights.")
+        )
     if same(first, expected):
-        raise CheckFailed("A forward run in train mode leaves the running statistics of batch norm as they were.")
+        raise CheckFailed(
+            gettext("A forward run in train mode leaves the running statistics of batch norm as they were.")
+        )
 
 
 @check(points=4, hint="Do not cut the graph in forward: no detach, no no_grad, no .data.", requires=["vgg_function"])
@@ -180,25 +192,32 @@ def test_vgg_init(student, reference, context):
     for key, original in reference.make_layers(cfg).state_dict().items():
         value = state.get(f"features.{key}")
         if not isinstance(value, torch.Tensor) or value.shape != original.shape:
-            raise CheckFailed(f"VGG(features) has no features.{key} of shape {tuple(original.shape)}.")
+            shape = tuple(original.shape)
+            raise CheckFailed(
+                gettext("VGG(features) has no features.{key} of shape {shape}.").format(key=key, shape=shape)
+            )
         if key.endswith("bias"):
             if value.any():
-                raise CheckFailed(f"features.{key} is not 0 after VGG(features).", expected="0")
+                raise CheckFailed(gettext("features.{key} is not 0 after VGG(features).").format(key=key), expected="0")
             continue
         expected = (2 / (9 * len(value))) ** 0.5
         actual = value.double().std().item()
         # The standard error of a standard deviation of k normal numbers is std / sqrt(2 k): allow seven of them.
         allowed = 7 * expected / (2 * value.numel()) ** 0.5
         if abs(actual - expected) > allowed or abs(value.double().mean().item()) > 2 * allowed:
+            mean = value.mean().item()
             raise CheckFailed(
-                f"features.{key}: the weights have mean {value.mean():.4f} and std {actual:.4f}.",
-                expected=f"mean 0, std {expected:.4f}",
-                actual=f"mean {value.mean():.4f}, std {actual:.4f}",
+                gettext("features.{key}: the weights have mean {mean:.4f} and std {std:.4f}.").format(
+                    key=key, mean=mean, std=actual
+                ),
+                expected=gettext("mean 0, std {std:.4f}").format(std=expected),
+                actual=gettext("mean {mean:.4f}, std {std:.4f}").format(mean=mean, std=actual),
             )
         beyond = (value.abs() > 2.5 * expected).double().mean().item()  # 1.24 % of a normal distribution
         if not 0.004 < beyond < 0.024:
             raise CheckFailed(
-                f"features.{key}: the weights are not normally distributed.", expected="a normal distribution"
+                gettext("features.{key}: the weights are not normally distributed.").format(key=key),
+                expected=gettext("a normal distribution"),
             )
 
 
