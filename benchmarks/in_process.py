@@ -18,7 +18,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -52,8 +52,17 @@ class Late(BaseException):
 class InProcess:
     """`grader.judge.session.Session`, without a worker."""
 
-    def __init__(self, _: object, files: dict[str, bytes], *, threads: int = 1, import_seconds: float = 60) -> None:
-        self.files, self.import_seconds = files, import_seconds
+    def __init__(
+        self,
+        _: object,
+        files: dict[str, bytes],
+        *,
+        threads: int = 1,
+        import_seconds: float = 60,
+        withheld: Sequence[str] = (),
+        watch: bool = False,
+    ) -> None:
+        self.files, self.import_seconds, self.withheld, self.watch = files, import_seconds, list(withheld), watch
         self.printed, self.disturbed = "", False
         self.kept: dict[str, Any] = {}
         self.folder = tempfile.TemporaryDirectory()
@@ -67,7 +76,10 @@ class InProcess:
             self.server = Server(io.BytesIO(), io.BytesIO(), Path(self.folder.name))
             signal.setitimer(signal.ITIMER_REAL, self.import_seconds)
             file = next(iter(self.files))
-            self.request("import", f"Importing {file}", name=Path(file).stem, file=file, files=self.files)
+            if self.watch:
+                self.request("watch", "Starting up", file=file)
+            body = {"name": Path(file).stem, "file": file, "files": self.files, "withheld": self.withheld}
+            self.request("import", f"Importing {file}", **body)
         else:
             self.request("release", "Tidying up", keep=list(self.kept.values()))
         signal.setitimer(signal.ITIMER_REAL, seconds)
