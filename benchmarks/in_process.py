@@ -94,6 +94,15 @@ class InProcess:
         sys.modules.pop(Path(next(iter(self.files))).stem, None)
         self.folder.cleanup()
 
+    def soon(self, kind: str, doing: str, **body: Any) -> None:
+        self.request(kind, doing, **body)
+
+    def settle(self) -> None:
+        pass
+
+    def extend(self, seconds: float) -> None:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
     def request(self, kind: str, doing: str, read: Callable[[Any], Any] = lambda value: value, **body: Any) -> Any:
         if self.lost is not None:
             raise self.lost

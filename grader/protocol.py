@@ -95,7 +95,9 @@ _decode_plain = msgspec.msgpack.Decoder(None | bool | int | float | str).decode
 def send(
     stream: BinaryIO, number: int, kind: str, body: object, to_handle: Callable[[object], Handle] | None = None
 ) -> None:
-    """Write one frame. ``to_handle`` is asked for a `Handle` for what cannot be sent as data.
+    """Write one frame; whoever calls flushes ``stream``.
+
+    ``to_handle`` is asked for a `Handle` for what cannot be sent as data.
 
     Raises:
         ProtocolError: ``body`` holds something that can neither be sent nor be named by a handle, or is too large.
@@ -110,7 +112,6 @@ def send(
     stream.write(_PREFIX.pack(len(header), size) + header)
     for block in blocks:
         stream.write(block.numpy().data)
-    stream.flush()
 
 
 def receive(

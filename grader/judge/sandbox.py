@@ -20,8 +20,8 @@ SETTINGS = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/al
 LARGE_PAGES = "/sys/kernel/mm/transparent_hugepage"
 # Of this package, what a worker imports.
 OURS = ("__init__.py", "probes.py", "protocol.py", "tracing.py", "worker")
-# Each worker begins with no memory of its own: of weights' 60 MB, the kernel hands out pages of 4 kB in 50 to 80 ms, and
-# pages of 2 MB in 8. glibc reads it when a program starts; elsewhere nobody does.
+# Each worker begins with no memory of its own. Of weights' 60 MB the kernel hands out pages of 4 kB in 40 ms or more,
+# pages of 2 MB in 8. glibc reads this when a program starts; other C libraries do not.
 ALLOCATOR = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 USER = "1000"  # inside; a worker's own namespaces need one that is not root
 INSTALL = "Install bubblewrap (Debian, Ubuntu: sudo apt install bubblewrap)"
