@@ -96,7 +96,7 @@ def _arguments(secret: Iterable[Path]) -> Iterator[str]:
     for name in OURS:
         yield from ("--ro-bind", str(package / name), str(package / name))
     for path in (*labels(), *models(), *secret):
-        if any(path.is_relative_to(each.resolve()) for each in seen):
+        if any(path.resolve().is_relative_to(each.resolve()) for each in seen):  # .venv itself may be a link
             yield from ("--ro-bind", "/dev/null", str(path)) if path.is_file() else ("--tmpfs", str(path))
     for name, value in _environment().items():
         yield from ("--setenv", name, value)
