@@ -1,6 +1,8 @@
 """The floor: the same checks on the same submissions in one warm process, without any isolation.
 
-    .venv/bin/python benchmarks/in_process.py resnet50 DATA FILE...     prints the seconds each took, as JSON
+    .venv/bin/python benchmarks/in_process.py resnet50 DATA FILE...
+
+prints, as lines of JSON, the seconds it took to get ready (the solution graded once) and then the seconds of each file.
 
 A `Session` whose worker is a function call away: the student's module is imported here, and what a check asks of it is
 answered by the worker's own `Server`, without a process, a frame or a bound in between. For measuring only: whatever a
@@ -18,7 +20,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -32,6 +34,7 @@ from grader import assignment, datasets
 from grader.assignment import Assignment
 from grader.checks.declare import ATTRIBUTE
 from grader.datasets import Dataset
+from grader.judge import diagnose
 from grader.judge import grade as grading
 from grader.judge.context import Context
 from grader.protocol import Handle
@@ -52,8 +55,17 @@ class Late(BaseException):
 class InProcess:
     """`grader.judge.session.Session`, without a worker."""
 
-    def __init__(self, _: object, files: dict[str, bytes], *, threads: int = 1, import_seconds: float = 60) -> None:
-        self.files, self.import_seconds = files, import_seconds
+    def __init__(
+        self,
+        _: object,
+        files: dict[str, bytes],
+        *,
+        threads: int = 1,
+        import_seconds: float = 60,
+        withheld: Sequence[str] = (),
+        watch: bool = False,
+    ) -> None:
+        self.files, self.import_seconds, self.withheld, self.watch = files, import_seconds, list(withheld), watch
         self.printed, self.disturbed = "", False
         self.kept: dict[str, Any] = {}
         self.folder = tempfile.TemporaryDirectory()
@@ -67,7 +79,10 @@ class InProcess:
             self.server = Server(io.BytesIO(), io.BytesIO(), Path(self.folder.name))
             signal.setitimer(signal.ITIMER_REAL, self.import_seconds)
             file = next(iter(self.files))
-            self.request("import", f"Importing {file}", name=Path(file).stem, file=file, files=self.files)
+            if self.watch:
+                self.request("watch", "Starting up", file=file)
+            body = {"name": Path(file).stem, "file": file, "files": self.files, "withheld": self.withheld}
+            self.request("import", f"Importing {file}", **body)
         else:
             self.request("release", "Tidying up", keep=list(self.kept.values()))
         signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -81,6 +96,15 @@ class InProcess:
         sys.path[:] = [entry for entry in sys.path if entry != self.folder.name]
         sys.modules.pop(Path(next(iter(self.files))).stem, None)
         self.folder.cleanup()
+
+    def soon(self, kind: str, doing: str, **body: Any) -> None:
+        self.request(kind, doing, **body)
+
+    def settle(self) -> None:
+        pass
+
+    def extend(self, seconds: float) -> None:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
     def request(self, kind: str, doing: str, read: Callable[[Any], Any] = lambda value: value, **body: Any) -> Any:
         if self.lost is not None:
@@ -186,16 +210,16 @@ class _NoWorkers:
 
 @contextmanager
 def no_worker() -> Iterator[Any]:
-    """Inside, `grader.judge.grade` uses `InProcess`; what it is to be given as workers."""
+    """Inside, `grader.judge.grade` and the diagnosis use `InProcess`; what they are to be given as workers."""
     if not any(type(finder).__module__ == withheld.__name__ for finder in sys.meta_path):
         withheld.install()
     original = grading.Session
-    grading.Session = InProcess  # type: ignore[misc, assignment]
+    grading.Session = diagnose.Session = InProcess  # type: ignore[misc, assignment]
     previous = signal.signal(signal.SIGALRM, _late)
     try:
         yield _NoWorkers()
     finally:
-        grading.Session = original  # type: ignore[misc]
+        grading.Session = diagnose.Session = original  # type: ignore[misc]
         signal.signal(signal.SIGALRM, previous)
 
 
@@ -204,25 +228,24 @@ def _late(number: int, frame: object) -> None:
 
 
 def grade(chosen: Assignment, path: Path, data: Dataset) -> Result:
-    """What `grader.judge.grade.grade` gives for the file at ``path``, computed here, with one thread."""
+    """What a class run gives for the file at ``path``, the diagnosis too, computed here, with one thread."""
     submission = Submission(path, {chosen.settings.files[0]: path.read_bytes()})
     with no_worker() as workers:
-        return grading.grade(chosen, submission, workers, data=data, threads=1)
+        return grading.grade(chosen, submission, workers, data=data, threads=1, diagnosis=True)
 
 
 def main() -> None:
     """Grade the files one after the other, the solution before them."""
+    started = time.monotonic()
     name, data, *files = sys.argv[1:]
     chosen = assignment.load(name, ROOT)
     assert chosen.secret is not None
     dataset = datasets.find(Path(data))
-    grade(chosen, chosen.secret / chosen.settings.files[0], dataset)
-    found = {}
-    for file in files:
+    for path in (chosen.secret / chosen.settings.files[0], *map(Path, files)):
+        result = grade(chosen, path, dataset)
+        said = {"file": path.stem, "seconds": time.monotonic() - started, "score": result.score}
+        print(json.dumps(said), flush=True)
         started = time.monotonic()
-        result = grade(chosen, Path(file), dataset)
-        found[Path(file).stem] = {"seconds": time.monotonic() - started, "score": result.score}
-    print(json.dumps(found))
 
 
 if __name__ == "__main__":

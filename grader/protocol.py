@@ -21,7 +21,6 @@ MAX_NODES = 200_000  # values in one frame
 MAX_DEPTH = 24
 MAX_DIMENSIONS = 8
 _PREFIX = struct.Struct(">IQ")
-_CHUNK = 1 << 20
 
 DTYPES: dict[str, torch.dtype] = {
     str(dtype).removeprefix("torch."): dtype
@@ -96,7 +95,9 @@ _decode_plain = msgspec.msgpack.Decoder(None | bool | int | float | str).decode
 def send(
     stream: BinaryIO, number: int, kind: str, body: object, to_handle: Callable[[object], Handle] | None = None
 ) -> None:
-    """Write one frame. ``to_handle`` is asked for a `Handle` for what cannot be sent as data.
+    """Write one frame; whoever calls flushes ``stream``.
+
+    ``to_handle`` is asked for a `Handle` for what cannot be sent as data.
 
     Raises:
         ProtocolError: ``body`` holds something that can neither be sent nor be named by a handle, or is too large.
@@ -111,7 +112,6 @@ def send(
     stream.write(_PREFIX.pack(len(header), size) + header)
     for block in blocks:
         stream.write(block.numpy().data)
-    stream.flush()
 
 
 def receive(
@@ -123,10 +123,13 @@ def receive(
         EOFError: the other side is gone.
         ProtocolError: the frame is not one of ours or exceeds a bound.
     """
-    header_size, payload_size = _PREFIX.unpack(_read(stream, _PREFIX.size))
+    prefix = bytearray(_PREFIX.size)
+    _fill(stream, memoryview(prefix))
+    header_size, payload_size = _PREFIX.unpack(prefix)
     if header_size > MAX_HEADER or payload_size > min(max_payload, MAX_PAYLOAD):
         raise ProtocolError(f"announces {header_size:,} + {payload_size:,} bytes, over the limit")
-    header = _read(stream, header_size)
+    header = bytearray(header_size)
+    _fill(stream, memoryview(header))
     try:
         frame = msgspec.msgpack.decode(header, type=Frame)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -134,25 +137,33 @@ def receive(
     sizes = [_bytes_of(info) for info in frame.tensors]
     if sum(sizes) != payload_size:
         raise ProtocolError("tensor sizes do not add up to the payload")
-    tensors = []
-    for info, size in zip(frame.tensors, sizes, strict=True):
-        dtype = DTYPES[info.dtype]
-        if size == 0:
-            tensors.append(torch.empty(info.shape, dtype=dtype))
-        else:
-            tensors.append(torch.frombuffer(_read(stream, size), dtype=dtype).view(info.shape))
+    tensors = [_read_tensor(stream, info) for info in frame.tensors]
     return frame.number, frame.kind, _Unpacker(tensors, from_handle).unpack(frame.body, 0)
 
 
-def _read(stream: BinaryIO, size: int) -> bytearray:
-    """Read exactly ``size`` bytes; memory grows with what arrives, not with what was announced."""
-    buffer = bytearray()
-    while len(buffer) < size:
-        chunk = stream.read(min(_CHUNK, size - len(buffer)))
-        if not chunk:
+def _read_tensor(stream: BinaryIO, info: TensorInfo) -> torch.Tensor:
+    """The next tensor of the payload, read to where it stays.
+
+    Its memory is asked for at once, and is the system's until something is written to it: what a process holds grows
+    with what arrives, not with what was announced.
+    """
+    try:
+        tensor = torch.empty(info.shape, dtype=DTYPES[info.dtype])
+    except RuntimeError:
+        raise ProtocolError("a tensor larger than there is memory for") from None
+    if tensor.numel():
+        _fill(stream, tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return tensor
+
+
+def _fill(stream: BinaryIO, buffer: memoryview) -> None:
+    """Read until ``buffer`` is full."""
+    filled = 0
+    while filled < len(buffer):
+        count = stream.readinto(buffer[filled:])  # type: ignore[attr-defined]
+        if not count:
             raise EOFError
-        buffer += chunk
-    return buffer
+        filled += count
 
 
 def _bytes_of(info: TensorInfo) -> int:

@@ -5,14 +5,16 @@ Used on the student's model in the worker and on the reference in the judge.
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 
+_SMALL = 4_096  # numbers; (4, 8, 9, 9) has 2,592
 MOST_LINES = 20  # kept of what made one module, the innermost
 _LINES = "_grader_lines"
 _ABSENT = object()
@@ -90,6 +92,28 @@ def hyper_parameters(module: nn.Module) -> dict[str, Any]:
     if isinstance(module, (nn.Linear, nn.Conv2d)):
         found["bias"] = module.bias is not None
     return found
+
+
+@contextlib.contextmanager
+def without_compiling(*given: Any) -> Iterator[None]:
+    """Within it, torch does convolutions by itself, if all tensors ``given`` are small.
+
+    Otherwise oneDNN does them, and compiles a kernel for every shape it has not met (0.2 to 1 ms), which only pays
+    where there is much to compute.
+
+    >>> with without_compiling(torch.zeros(2, 3, 4, 4)):
+    ...     nn.Conv2d(3, 1, 3)(torch.zeros(2, 3, 4, 4)).shape
+    torch.Size([2, 1, 2, 2])
+    """
+    tensors = [each for each in given if isinstance(each, torch.Tensor)]
+    if not tensors or sum(each.numel() for each in tensors) > _SMALL:
+        yield
+        return
+    was = torch.backends.mkldnn.set_flags(False, _fp32_precision=None)[0]  # torch says nothing of it in public
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.set_flags(was, _fp32_precision=None)
 
 
 def run(function: Any, *args: Any, **kwargs: Any) -> Any:

@@ -8,7 +8,7 @@ expect_same_function(mine, block, [torch.randn(2, 6, 9, 9)])
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -17,7 +17,7 @@ from torch import nn
 from grader import tracing
 from grader.checks.architecture import expect_module, expect_tensor
 from grader.language import gettext
-from grader.student import CheckFailed, Remote, StudentError
+from grader.student import CheckFailed, Remote, StudentError, call_soon
 
 Value = TypeVar("Value")
 
@@ -49,7 +49,7 @@ def calibrate(module: nn.Module, x: torch.Tensor, seed: int, gain: float = 1.0) 
             layer.bias.copy_(torch.randn(layer.bias.shape, generator=generator) * 0.3)
             norms.append((layer, layer.momentum))
             layer.momentum = 1.0
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), tracing.without_compiling(x):
         # Not torch.manual_seed: it also notes the call stack, for a GPU, which takes longer than the run itself.
         torch.default_generator.manual_seed(seed)
         module.train()(x)
@@ -140,7 +140,7 @@ def give_weights(student: Any, reference: nn.Module) -> Remote:
                 expected=len(expected),
                 actual=len(actual),
             )
-    module.load_state_dict(renamed)
+    call_soon(module.load_state_dict, renamed)
     return module
 
 
@@ -156,10 +156,10 @@ def expect_same_function(
     """
     mode = "train" if training else "eval"
     reference.train(training)
-    student.train(training)
+    call_soon(student.train, training)
     wanted = []
     for x in inputs:
-        with torch.no_grad():
+        with torch.no_grad(), tracing.without_compiling(x):
             expected = reference(x.clone())
         wanted.append(expected)
         called = student.called(x)
@@ -226,13 +226,14 @@ def expect_same_gradient(student: Remote, reference: nn.Module, x: torch.Tensor,
 
 def _expect_same_gradient(student: Remote, reference: nn.Module, x: torch.Tensor, training: bool) -> None:
     reference.train(training)
-    student.train(training)
+    call_soon(student.train, training)
     ours = x.clone().requires_grad_()
     reference.zero_grad(set_to_none=True)
-    output = reference(ours)
-    generator = torch.Generator().manual_seed(output.numel())
-    cotangent = torch.randn(output.shape, generator=generator)
-    (output * cotangent).sum().backward()  # as in the worker
+    generator = torch.Generator()
+    with tracing.without_compiling(x):
+        output = reference(ours)
+        cotangent = torch.randn(output.shape, generator=generator.manual_seed(output.numel()))
+        (output * cotangent).sum().backward()  # as in the worker
     found = student.gradients(x, cotangent)
     if not same(found.output, output.detach()):
         _explain(
@@ -428,10 +429,10 @@ def _explain(
 
 
 def _expect_same_buffers(student: Remote, reference: nn.Module) -> None:
-    state = student.state_dict()
-    if not isinstance(state, Mapping):
+    kept = student.kept()
+    if kept is None:
         raise CheckFailed(gettext("{student}.state_dict() is no dictionary.").format(student=student))
-    names = [entry.name for entry in student.buffers()]
+    names, state = kept
     if len(names) != len(list(reference.buffers())):
         raise CheckFailed(
             gettext("{student} has other buffers after a forward run than before.").format(student=student)

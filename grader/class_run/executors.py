@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import forkserver, resource_tracker
 from typing import Any
+
+from grader.judge.sandbox import ALLOCATOR
 
 
 class SchedulerError(Exception):
@@ -20,6 +23,8 @@ def warm_up() -> None:
     """Where judges are forked: start the process they are forked from, which imports torch meanwhile."""
     if sys.platform == "linux":
         multiprocessing.set_forkserver_preload(["grader.class_run.judging", "torchvision"])
+        for name, value in ALLOCATOR.items():
+            os.environ.setdefault(name, value)
         resource_tracker.ensure_running()  # would be started below, and leave SIGINT unblocked
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is this process's to handle
         try:

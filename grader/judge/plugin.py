@@ -174,6 +174,7 @@ class JudgePlugin:
             function = hypothesis.seed(self.surroundings.seed)(function)
         try:
             function(**arguments)
+            self.session.settle()
             outcome.status, outcome.message = "passed", self.surroundings.note
             outcome.evidence = Evidence(original, arguments, [])
         except (KeyboardInterrupt, pytest.exit.Exception):

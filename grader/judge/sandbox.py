@@ -16,8 +16,13 @@ import grader
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 # What programs read in /etc to start at all; nothing of it is about the machine's users or services.
 SETTINGS = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/localtime")
+# What malloc reads before it asks for large pages: whether there are any.
+LARGE_PAGES = "/sys/kernel/mm/transparent_hugepage"
 # Of this package, what a worker imports.
 OURS = ("__init__.py", "probes.py", "protocol.py", "tracing.py", "worker")
+# Each worker begins with no memory of its own. Of weights' 60 MB the kernel hands out pages of 4 kB in 40 ms or more,
+# pages of 2 MB in 8. glibc reads this when a program starts; other C libraries do not.
+ALLOCATOR = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 USER = "1000"  # inside; a worker's own namespaces need one that is not root
 INSTALL = "Install bubblewrap (Debian, Ubuntu: sudo apt install bubblewrap)"
 
@@ -82,6 +87,7 @@ def _arguments(secret: Iterable[Path]) -> Iterator[str]:
             yield from ("--symlink", str(path.readlink()), str(path))
         else:
             yield from ("--ro-bind-try", str(path), str(path))
+    yield from ("--ro-bind-try", LARGE_PAGES, LARGE_PAGES)
     yield from ("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", "/dev/shm")
     for prefix in dict.fromkeys((sys.base_prefix, sys.prefix)):
         seen.append(Path(prefix))
@@ -90,7 +96,7 @@ def _arguments(secret: Iterable[Path]) -> Iterator[str]:
     for name in OURS:
         yield from ("--ro-bind", str(package / name), str(package / name))
     for path in (*labels(), *models(), *secret):
-        if any(path.is_relative_to(each.resolve()) for each in seen):
+        if any(path.resolve().is_relative_to(each.resolve()) for each in seen):  # .venv itself may be a link
             yield from ("--ro-bind", "/dev/null", str(path)) if path.is_file() else ("--tmpfs", str(path))
     for name, value in _environment().items():
         yield from ("--setenv", name, value)
@@ -119,4 +125,5 @@ def _environment() -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1",  # until the judge says how many
         "OMP_WAIT_POLICY": "passive",  # as in grader/__main__.py
+        **ALLOCATOR,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import signal
 import time
@@ -51,6 +52,8 @@ class Session:
         self.disturbed = False  # a worker was killed, by none of ours
         self.kept: dict[str, Any] = {}  # objects in the worker that outlive a check, by name; gone with the worker
         self.asked: deque[tuple[str, dict[str, Any]]] = deque(maxlen=ASKED)  # by this check: requests, and of what
+        self._asked_at: deque[int] = deque(maxlen=ASKED)  # their numbers
+        self._unheard: dict[int, str] = {}  # requests nobody has waited for, by number: what they were doing
         self._worker: Worker | None = None
         self._lost: WorkerLost | None = None
         self._number = 0
@@ -65,6 +68,7 @@ class Session:
         """
         self._lost = None
         self.asked.clear()
+        self._asked_at.clear()
         if self._worker is not None and not self._worker.alive:
             self.close()  # a thread it left behind has ended it since: no fault of the check that begins
         if self._worker is None:
@@ -89,6 +93,8 @@ class Session:
 
     def end(self) -> str:
         """End a check; returns what the student's code printed during it."""
+        with contextlib.suppress(StudentError, WorkerLost):  # of a check that has failed meanwhile
+            self.settle()
         worker = self._worker
         if worker is None:
             return self.printed
@@ -113,25 +119,59 @@ class Session:
             StudentError: the student's code raised.
             WorkerLost: no answer, or one that makes no sense.
         """
+        worker = self._send(kind, doing, body)
+        try:
+            worker.writer.flush()
+            most = worker.memory_limit_mb << 20  # nobody honest sends more than he may hold
+            number, answer, value = protocol.receive(worker.reader, lambda handle: handle, most)
+            if number != self._number or answer not in ("value", "error"):
+                raise ProtocolError("an answer to nothing that was asked")
+            unheard, self._unheard = self._unheard, {}
+            if answer == "value":
+                return read(value)
+            raised = value["number"]
+            while self._asked_at and self._asked_at[-1] > raised:  # the worker has left these out
+                self._asked_at.pop()
+                self.asked.pop()
+            error = _student_error(value, {**unheard, number: doing}[raised], self.files)
+        except (EOFError, OSError, *_NONSENSE) as cause:
+            raise self._lose(worker, doing, cause) from None
+        raise error
+
+    def soon(self, kind: str, doing: str, **body: Any) -> None:
+        """Send a request that nobody waits for: what it raises, the next one raises in its own place.
+
+        Raises:
+            WorkerLost: it cannot be sent.
+        """
+        self._send("soon", doing, {"kind": kind, "body": body})
+        self._unheard[self._number] = doing
+
+    def settle(self) -> None:
+        """Wait for what nobody has waited for yet.
+
+        Raises:
+            StudentError, WorkerLost: as `request` does.
+        """
+        if self._unheard:
+            self.request("settle", list(self._unheard.values())[-1])
+
+    def _send(self, kind: str, doing: str, body: dict[str, Any]) -> Worker:
+        """Write a request. What is small stays in the buffer: it goes with the next one that is waited for."""
         if self._lost is not None:
             raise self._lost
         worker = self._worker
         assert worker is not None, "begin() first"
         self._number += 1
-        if kind != "call" or body["path"] != "load_state_dict":  # whose weights need not be kept
-            self.asked.append((kind, body))
+        asked = (body["kind"], body["body"]) if kind == "soon" else (kind, body)
+        if asked[0] != "call" or asked[1]["path"] != "load_state_dict":  # whose weights need not be kept
+            self.asked.append(asked)
+            self._asked_at.append(self._number)
         try:
             protocol.send(worker.writer, self._number, kind, body, _only_handles)
-            most = worker.memory_limit_mb << 20  # nobody honest sends more than he may hold
-            number, answer, value = protocol.receive(worker.reader, lambda handle: handle, most)
-            if number != self._number or answer not in ("value", "error"):
-                raise ProtocolError("an answer to nothing that was asked")
-            if answer == "value":
-                return read(value)
-            error = _student_error(value, doing, self.files)
-        except (EOFError, OSError, *_NONSENSE) as cause:
+        except (OSError, *_NONSENSE) as cause:
             raise self._lose(worker, doing, cause) from None
-        raise error
+        return worker
 
     def _import(self) -> None:
         name = PurePath(self.file).stem
@@ -174,6 +214,7 @@ class Session:
         self._current().deadline = time.monotonic() + seconds
 
     def _lose(self, worker: Worker, doing: str, cause: Exception) -> WorkerLost:
+        self._unheard.clear()
         status = worker.kill(0 if isinstance(cause, _NONSENSE) else PATIENCE)
         self.printed = self._new_output(worker)
         self._worker = None

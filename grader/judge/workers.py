@@ -23,7 +23,7 @@ import psutil
 from grader.judge.sandbox import Sandbox
 from grader.language import gettext
 from grader.worker.confine import PROCESSES, SCRATCH
-from grader.worker.control import CREDENTIALS, HELLO, REPLY, REQUEST, exactly
+from grader.worker.control import BUFFER, CREDENTIALS, HELLO, REPLY, REQUEST, exactly
 
 Reason = Literal["timeout", "out_of_memory", "output", "processes"]
 POLL = 0.05  # seconds between two looks at a worker's memory and deadline
@@ -360,7 +360,7 @@ class Workers:
 
 
 def _streams(channel: socket.socket) -> tuple[BinaryIO, BinaryIO]:
-    return cast(BinaryIO, channel.makefile("rb")), cast(BinaryIO, channel.makefile("wb"))
+    return cast(BinaryIO, channel.makefile("rb", BUFFER)), cast(BinaryIO, channel.makefile("wb", BUFFER))
 
 
 def _who_says_hello(channel: socket.socket) -> int:

@@ -35,6 +35,9 @@ class Requests(Protocol):
     def request(self, kind: str, doing: str, read: Callable[[Any], Answer] = ..., **body: Any) -> Answer:
         """Ask the worker; ``read`` takes its answer apart."""
 
+    def soon(self, kind: str, doing: str, **body: Any) -> None:
+        """Ask it, and wait for no answer: what this raises, the next request raises."""
+
 
 def expression(value: object) -> str:
     """``value`` as a student would write it, tensors by their shape.
@@ -145,8 +148,7 @@ def call(
         stop_after: how many changes of files it can make before it is ended: every further one raises `Interrupted`,
             which is a KeyboardInterrupt.
     """
-    written = f"{path._written}({_arguments(args, kwargs)})"
-
+    written = _written(path, args, kwargs)
     origin = Origin(path._target, path._path, args, kwargs)
 
     def read(answer: Any) -> Called:
@@ -167,6 +169,24 @@ def call(
         grad=grad,
         **{key: value for key, value in (("device", device), ("stop_after", stop_after)) if value is not None},
     )
+
+
+def call_soon(path: Path, *args: Any, **kwargs: Any) -> None:
+    """Call ``path`` in the worker for what that changes there, and go on; what it raises, the next request raises."""
+    path._session.soon(
+        "call",
+        _written(path, args, kwargs),
+        target=path._target,
+        path=path._path,
+        args=args,
+        kwargs=kwargs,
+        seed=None,
+        grad=False,
+    )
+
+
+def _written(path: Path, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    return f"{path._written}({_arguments(args, kwargs)})"
 
 
 class Remote:
@@ -221,6 +241,19 @@ class Remote:
     def state(self) -> tuple[list[Parameter], list[Parameter]]:
         """`parameters` and `buffers`, in one request."""
         return self._ask("state", lambda answer: (_read_parameters(answer), _read_buffers(answer)))
+
+    def kept(self) -> tuple[list[str], dict[str, torch.Tensor]] | None:
+        """The `buffers`' names, and their numbers by name; None where its ``state_dict()`` is no dictionary."""
+        self.need_module()
+
+        def read(answer: Any) -> tuple[list[str], dict[str, torch.Tensor]] | None:
+            if answer["values"] is None:
+                return None
+            return [entry.name for entry in _read_buffers(answer)], {
+                str(name): _tensor(value) for name, value in answer["values"].items()
+            }
+
+        return self._session.request("state", f"{self._written}.state_dict()", read, target=self, values=True)
 
     def _ask(self, kind: str, read: Callable[[Any], Answer]) -> Answer:
         self.need_module()
@@ -398,6 +431,12 @@ def _shape(shape: Any) -> tuple[int, ...]:
     if len(found) > _MOST_DIMENSIONS or not all(0 <= extent < 1 << 62 for extent in found):
         raise ValueError("a shape that no tensor has")
     return found
+
+
+def _tensor(value: Any) -> torch.Tensor:
+    if isinstance(value, torch.Tensor):
+        return value
+    raise ValueError(f"a {type(value).__name__} where a tensor should be")
 
 
 def _tensor_or_none(value: Any) -> torch.Tensor | None:

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from grader.worker import confine, withheld
-from grader.worker.control import HELLO, REPLY, REQUEST, exactly
+from grader.worker.control import BUFFER, HELLO, REPLY, REQUEST, exactly
 
 
 def template(control: socket.socket, sandboxed: bool) -> None:
@@ -89,8 +89,8 @@ def _run(channel: int, folder: str) -> None:
 
     os.chdir(folder)
     with (
-        open(channel, "rb", closefd=False) as reader,
-        open(channel, "wb", closefd=False) as writer,
+        open(channel, "rb", BUFFER, closefd=False) as reader,
+        open(channel, "wb", BUFFER, closefd=False) as writer,
         # By lines: what is printed is to be seen however the worker ends.
         open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False) as sys.stdout,
     ):

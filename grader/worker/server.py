@@ -7,7 +7,7 @@ import difflib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO
@@ -58,26 +58,45 @@ class Server:
             "move": self.move,
             "watch": self.watch,
             "release": self.release,
+            "soon": self.soon,
+            "settle": lambda: None,
         }
 
     def serve(self) -> None:
-        """Answer until the judge hangs up."""
+        """Answer until the judge hangs up.
+
+        A request that comes "soon" has no answer; what it raises is the next one's answer, and that is not run.
+        """
+        failed: dict[str, object] | None = None
         while True:
             try:
                 number, kind, body = protocol.receive(self.reader, lambda handle: self.objects[handle.number])
             except EOFError:
                 return
+            if failed is not None and kind == "soon":
+                continue  # what comes after a request that raised is left out
             try:
-                reply = self.operations[kind](**body)
-                protocol.send(self.writer, number, "value", reply, self.to_handle)
+                if failed is None:
+                    reply = self.operations[kind](**body)
+                    if kind != "soon":
+                        protocol.send(self.writer, number, "value", reply, self.to_handle)
             except BaseException as error:  # also SystemExit and KeyboardInterrupt raised by student code
-                protocol.send(self.writer, number, "error", self.describe_error(error))
+                failed = {**self.describe_error(error), "number": number}
                 del error
+            if kind != "soon":
+                if failed is not None:
+                    protocol.send(self.writer, number, "error", failed)
+                    failed = None
+                self.writer.flush()
 
     def to_handle(self, value: object) -> Handle:
         number = id(value)
         self.objects[number] = value
         return Handle(number, type(value).__name__, isinstance(value, nn.Module))
+
+    def soon(self, kind: str, body: dict[str, Any]) -> None:
+        """Do what ``kind`` asks, for what that changes."""
+        self.operations[kind](**body)
 
     def configure(self, threads: int) -> None:
         torch.set_num_threads(threads)
@@ -182,23 +201,30 @@ class Server:
                 within.enter_context(made_on(device))
             if stop_after is not None:
                 within.enter_context(trees.interrupted(stop_after))
+            within.enter_context(tracing.without_compiling(*args))
             result = tracing.run(function, *args, **kwargs)
         mutated = [index for index, argument in enumerate(args) if _version(argument) != before[index]]
         return {"result": result, "mutated": mutated}
 
-    def state(self, target: nn.Module) -> dict[str, object]:
-        """Parameters and persistent buffers of ``target``: names, shapes, dtypes."""
+    def state(self, target: nn.Module, values: bool = False) -> dict[str, object]:
+        """Parameters and persistent buffers of ``target``: names, shapes, dtypes; with ``values`` the buffers' numbers.
+
+        The numbers are None where its state_dict is no dictionary.
+        """
+        held: Any = target.state_dict()
+        if values and not isinstance(held, Mapping):
+            return {"parameters": [], "buffers": [], "values": None}
         parameters = dict(target.named_parameters())
+        buffers = [
+            (name, value) for name, value in held.items() if name not in parameters and isinstance(value, torch.Tensor)
+        ]
         return {
             "parameters": [
                 [name, parameter.shape, str(parameter.dtype), parameter.requires_grad]
                 for name, parameter in parameters.items()
             ],
-            "buffers": [
-                [name, value.shape, str(value.dtype)]
-                for name, value in target.state_dict().items()
-                if name not in parameters and isinstance(value, torch.Tensor)
-            ],
+            "buffers": [[name, value.shape, str(value.dtype)] for name, value in buffers],
+            "values": dict(buffers) if values else None,
         }
 
     def layers(self, target: nn.Module) -> list[object]:
@@ -229,7 +255,7 @@ class Server:
         """Gradients of <target(x), cotangent>: {"output", "input", "parameters": {name: tensor or None}}."""
         x = x.clone().requires_grad_()
         target.zero_grad(set_to_none=True)
-        with torch.enable_grad():
+        with torch.enable_grad(), tracing.without_compiling(x):
             output = tracing.run(target, x)
             # Not output.backward(cotangent): that makes torch import its symbolic shapes, which takes seconds.
             (output * cotangent).sum().backward()
