@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
+
+from grader.tracing import zeros_untouched
 
 _TO = torch.Tensor.to
 
@@ -79,17 +80,12 @@ def fill(tensors: Sequence[torch.Tensor], values: Sequence[torch.Tensor]) -> Non
     A tensor on the meta device becomes a real one; of the zeros in it most take no memory.
     """
     for tensor, value in zip(tensors, values, strict=True):
-        real = tensor if tensor.device.type == "cpu" else _zeros(tensor)
+        real = tensor if tensor.device.type == "cpu" else zeros_untouched(tensor)
         if real is tensor and value.shape != tensor.shape:
             tensor.zero_()
         real[tuple(slice(extent) for extent in value.shape)].copy_(value)
         if real is not tensor:
             torch.utils.swap_tensors(tensor, real.requires_grad_(tensor.requires_grad))
-
-
-def _zeros(like: torch.Tensor) -> torch.Tensor:
-    """Zeros that the system gives when they are touched; torch.zeros touches them."""
-    return torch.from_numpy(np.zeros(tuple(like.shape), np.float32)).to(like.dtype)
 
 
 def made(values: Sequence[torch.Tensor], gradients: Sequence[torch.Tensor | None] | None) -> list[torch.Tensor]:
