@@ -15,7 +15,7 @@ from grader.judge.context import import_solution
 
 @pytest.fixture(scope="module")
 def solution() -> ModuleType:
-    return import_solution(assignment.load("vgg_family"))
+    return import_solution(assignment.load("vgg_family", assignment.find_root()))
 
 
 def test_networks_have_torchvisions_layers(solution: ModuleType) -> None:

@@ -133,7 +133,7 @@ def undrawn(build: Path, *args: Any, **kwargs: Any) -> Remote:
     """
     what = f"{build}(...)"
     try:
-        return expect_module(call(build, *args, drawing="none", **kwargs).result, what)
+        return expect_module(call(build, *args, draws=0, **kwargs).result, what)
     except StudentError:  # right code may look at its numbers while it is built
         return expect_module(build(*args, **kwargs), what)
 

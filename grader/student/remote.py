@@ -134,7 +134,7 @@ def call(
     seed: int | None = None,
     grad: bool = False,
     device: str | None = None,
-    drawing: str | None = None,
+    draws: int | None = None,
     stop_after: int | None = None,
     **kwargs: Any,
 ) -> Called:
@@ -142,8 +142,8 @@ def call(
 
     Args:
         device: where tensors are made that are not said to be elsewhere; "meta" for shapes without numbers.
-        drawing: what becomes of a million random numbers that are drawn in place, as torch's layers and torch.nn.init
-            do: "none" leaves the memory as it is, "blocks" draws some and repeats them (`grader.worker.shapes.drawn`).
+        draws: how many numbers of a large tensor are drawn, and repeated; with 0 what torch's layers draw is left as it
+            was in memory (`grader.worker.shapes.drawn`).
         stop_after: how many changes of files it can make before it is ended: every further one raises `Interrupted`,
             which is a KeyboardInterrupt.
     """
@@ -169,7 +169,7 @@ def call(
         grad=grad,
         **{
             key: value
-            for key, value in (("device", device), ("drawing", drawing), ("stop_after", stop_after))
+            for key, value in (("device", device), ("draws", draws), ("stop_after", stop_after))
             if value is not None
         },
     )

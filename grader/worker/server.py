@@ -19,7 +19,7 @@ from grader import probes, protocol, tracing
 from grader.protocol import Handle
 from grader.worker import files as trees
 from grader.worker import leaves
-from grader.worker.shapes import Drawing, drawn, made_on
+from grader.worker.shapes import drawn, made_on
 from grader.worker.withheld import withhold
 
 MAX_MESSAGE = 4_000  # characters of an exception's text
@@ -56,6 +56,7 @@ class Server:
             "leaves": self.leaves,
             "differentiate": self.differentiate,
             "move": self.move,
+            "reaches": self.reaches,
             "watch": self.watch,
             "release": self.release,
         }
@@ -108,6 +109,11 @@ class Server:
         method: Any = self.get(target, path)
         with leaves.Copying():
             return method(*args)
+
+    def reaches(self, target: object, device: str) -> bool:
+        """`leaves.reaches`, in the student's module."""
+        assert self.module is not None
+        return leaves.reaches(target, device, self.module)
 
     def watch(self, file: str) -> None:
         """Have the modules made from now on say by which lines of ``file`` they were made."""
@@ -165,13 +171,13 @@ class Server:
         seed: int | None,
         grad: bool,
         device: str | None = None,
-        drawing: Drawing = "all",
+        draws: int | None = None,
         stop_after: int | None = None,
     ) -> dict[str, object]:
         """Call it. ``mutated`` says which tensors and lists among the positional arguments were changed in place.
 
-        Tensors are made on ``device`` where it does not say otherwise, and drawn as ``drawing`` says (`shapes.drawn`);
-        with ``stop_after`` it is ended as `files.interrupted` does.
+        Tensors are made on ``device`` where it does not say otherwise, of large ones only ``draws`` numbers are drawn
+        (`shapes.drawn`); with ``stop_after`` it is ended as `files.interrupted` does.
         """
         function: Any = self.get(target, path)
         if seed is not None:
@@ -181,8 +187,8 @@ class Server:
             within.enter_context(torch.set_grad_enabled(grad))
             if device is not None:
                 within.enter_context(made_on(device))
-            if drawing != "all":
-                within.enter_context(drawn(drawing))
+            if draws is not None:
+                within.enter_context(drawn(draws))
             if stop_after is not None:
                 within.enter_context(trees.interrupted(stop_after))
             result = tracing.run(function, *args, **kwargs)
