@@ -1,0 +1,62 @@
+"""Charts of an assignment's own: its pictures.py asks a student's functions for numbers, and says how to show them.
+
+Each function of pictures.py that takes ``student`` alone is a picture, named after it, and returns the charts in it:
+
+    def rates(student):
+        values = [student.learning_rate(0.9, epoch) for epoch in range(60)]
+        return [Chart("learning_rate(0.9, epoch)", "epoch", "learning rate", {"": (range(60), values)}, steps=True)]
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from grader.assignment import Assignment
+from grader.student import Student
+
+FILE = "pictures.py"  # beside assignment.toml; the instructor's, and public
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Lines by their names, each a pair of equally long (xs, ys).
+
+    Attributes:
+        most: where the y axis ends; it begins at 0.
+        steps: a value holds until the next one.
+        marks: points with their names.
+    """
+
+    title: str
+    x: str
+    y: str
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]]
+    most: float
+    steps: bool = False
+    marks: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+def of(assignment: Assignment) -> dict[str, Callable[[Student], list[Chart]]]:
+    """The assignment's pictures by their names; none where it has no pictures.py."""
+    path = assignment.folder / FILE
+    if not path.is_file():
+        return {}
+    return {
+        name: value
+        for name, value in vars(_imported(path)).items()
+        if inspect.isfunction(value) and list(inspect.signature(value).parameters) == ["student"]
+    }
+
+
+def _imported(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(f"grader_pictures_{path.parent.name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
