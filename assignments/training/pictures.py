@@ -3,26 +3,29 @@
 import torch
 
 from grader.checks.loops import with_gradients
-from grader.checks.values import expect_number, expect_numbers
+from grader.checks.values import expect_numbers
 from grader.datasets import digits
 from grader.probes import Model
-from grader.visualize.charts import Chart
+from grader.visualize.charts import Chart, number
 
 FOUND = ("mean loss", "top-1 accuracy", "top-k accuracy")
 
 
 def rates(student):
     """The two ways of letting the learning rate decay."""
-    first = [expect_number(student.learning_rate(0.9, epoch), "learning_rate") for epoch in range(60)]
+    first = [number(student.learning_rate(0.9, epoch), "learning_rate") for epoch in range(60)]
     optimizer = student.probe("optimizer", student.probe("linear", torch.ones(1, 1)), "SGD", [0.1])
     scheduler = student.make_scheduler(optimizer)
     second = [0.1]
     for _ in range(29):
         scheduler.step()
-        second += student.probe("rates", optimizer)
+        second += [number(rate, "the optimizer's lr") for rate in student.probe("rates", optimizer)]
     return [
-        Chart(title, "epoch", "learning rate", {"": (range(len(values)), values)}, most=1.1 * values[0], steps=True)
-        for title, values in (("learning_rate(0.9, epoch)", first), ("make_scheduler(optimizer), from 0.1", second))
+        Chart(title, "epoch", "learning rate", {"": (range(len(values)), values)}, most=most, steps=True)
+        for title, values, most in (
+            ("learning_rate(0.9, epoch)", first, 1),
+            ("make_scheduler(optimizer), from 0.1", second, 0.11),
+        )
     ]
 
 
@@ -38,8 +41,9 @@ def learning_curve(student):
     losses, found = [], []
     for _ in range(20):
         loss = with_gradients(student.train_one_epoch, model, train, criterion, optimizer)
-        losses.append(expect_number(loss, "train_one_epoch"))
-        found.append(expect_numbers(student.evaluate(model, test, criterion, 2), FOUND, "evaluate"))
+        losses.append(number(loss, "train_one_epoch"))
+        given = expect_numbers(student.evaluate(model, test, criterion, 2), FOUND, "evaluate")
+        found.append([number(each, f"evaluate: {name}") for each, name in zip(given, FOUND, strict=True)])
         scheduler.step()
     epochs = range(1, len(losses) + 1)
     tested, first, among = ([each[place] for each in found] for place in range(3))

@@ -3,7 +3,7 @@
 Each function of pictures.py that takes ``student`` alone is a picture, named after it, and returns the charts in it:
 
     def rates(student):
-        values = [student.learning_rate(0.9, epoch) for epoch in range(60)]
+        values = [number(student.learning_rate(0.9, epoch), "learning_rate") for epoch in range(60)]
         return [Chart("learning_rate(0.9, epoch)", "epoch", "learning rate", {"": (range(60), values)}, steps=True)]
 """
 
@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from grader.assignment import Assignment
-from grader.student import Student
+from grader.checks.values import expect_number
+from grader.student import CheckFailed, Student
 
 FILE = "pictures.py"  # beside assignment.toml; the instructor's, and public
 
@@ -39,6 +41,28 @@ class Chart:
     most: float
     steps: bool = False
     marks: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+def number(value: Any, what: str) -> float:
+    """What a student's function gives, where it can be drawn.
+
+    Raises:
+        CheckFailed: it is no number, or not a finite one.
+
+    >>> number(3, "f()")
+    3.0
+    >>> number(float("nan"), "f()")
+    Traceback (most recent call last):
+    grader.student.outcomes.CheckFailed: f() gives nan; a finite number is expected.
+    """
+    found = expect_number(value, what)
+    try:
+        drawn = float(found)
+    except OverflowError:
+        drawn = math.inf
+    if not math.isfinite(drawn):
+        raise CheckFailed(f"{what} gives {drawn}; a finite number is expected.")
+    return drawn
 
 
 def of(assignment: Assignment) -> dict[str, Callable[[Student], list[Chart]]]:
