@@ -16,6 +16,8 @@ from grader.language import add_catalogues, gettext
 KIT = "grading_kit"  # in a released copy of one assignment (`grader release`): all that is not for students to edit
 Positive = Annotated[float, Meta(gt=0, le=1_000_000)]  # bounded: TOML knows inf
 Share = Annotated[float, Meta(gt=0, le=1)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z_]\w*$")]
+Side = Annotated[int, Meta(ge=1, le=512)]
 
 
 class AssignmentError(Exception):
@@ -37,7 +39,7 @@ class Checkpoint(msgspec.Struct, forbid_unknown_fields=True):
     """
 
     file: Annotated[str, Meta(pattern=r"^[\w.-]+\.safetensors$")]
-    build: Annotated[str, Meta(pattern=r"^[A-Za-z_]\w*$")]
+    build: Name
     threshold: Share
     images: Literal["CIFAR-10", "MNIST"] = "CIFAR-10"
     digits_threshold: Share | None = None
@@ -49,13 +51,19 @@ class Checkpoint(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Pictures(msgspec.Struct, forbid_unknown_fields=True):
-    """What `grader visualize` draws: what ``build`` names, called without arguments; all but the first as boxes only.
+    """What `grader visualize` draws: what ``build`` names, called with ``arguments``; all but the first as boxes only.
 
-    ``size`` is the side of the images to run them on; by default that of the data set.
+    They are run on an image of the data set; ``size`` is its side where it is another one. ``shape`` (C, H, W) is what
+    a part of a network is given instead. Where they are no nn.Module's, ``forward`` names the method that runs them,
+    and ``maps`` the function that gives feature maps for the network and an image.
     """
 
-    build: Annotated[list[Annotated[str, Meta(pattern=r"^[A-Za-z_]\w*$")]], Meta(min_length=1)]
-    size: Annotated[int, Meta(ge=1, le=512)] | None = None
+    build: Annotated[list[Name], Meta(min_length=1)]
+    arguments: list[bool | int | float | str | tuple[int, ...]] = []
+    size: Side | None = None
+    shape: tuple[Side, Side, Side] | None = None
+    forward: Name | None = None
+    maps: Name | None = None
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True):

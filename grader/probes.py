@@ -16,6 +16,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from grader import tracing
+
 Tensors = dict[str, torch.Tensor]
 
 
@@ -147,6 +149,19 @@ def in_turn(calls: Sequence[tuple[Callable[..., Any], Sequence[Any]]]) -> list[A
         return [function(*arguments) for function, arguments in calls]
 
 
+def operations(function: Callable[..., Any], x: torch.Tensor) -> list[list[Any]]:
+    """`tracing.operations` as data: type, shapes in and out, and sizes of each, 500 at most.
+
+    >>> operations(torch.relu, torch.zeros(1, 2))
+    [['relu', (1, 2), (1, 2), {}]]
+    """
+    steps, layers = tracing.operations(function, x)
+    return [
+        [step.type, step.input_shape, step.output_shape, layer.hyper_parameters]
+        for step, layer in zip(steps[:500], layers, strict=False)
+    ]
+
+
 _MAKERS: dict[str, Callable[..., Any]] = {
     each.__name__: each
     for each in (
@@ -163,6 +178,7 @@ _MAKERS: dict[str, Callable[..., Any]] = {
         modes,
         exists,
         in_turn,
+        operations,
     )
 }
 

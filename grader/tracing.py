@@ -14,11 +14,21 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 _SMALL = 4_096  # numbers; (4, 8, 9, 9) has 2,592
 MOST_LINES = 20  # kept of what made one module, the innermost
 _LINES = "_grader_lines"
 _ABSENT = object()
+_LAYERS = {  # torch's operations, and the functions of torch.nn.functional that end in them
+    "relu": "relu",
+    "relu_": "relu",
+    "clamp_min": "relu",
+    "mm": "linear",
+    "addmm": "linear",
+    "bernoulli_": "dropout",
+    "native_dropout": "dropout",
+}
 
 
 @dataclass(frozen=True)
@@ -195,6 +205,54 @@ def zeros_untouched(like: torch.Tensor) -> torch.Tensor:
     [0.0, 0.0]
     """
     return torch.from_numpy(np.zeros(tuple(like.shape), np.float32)).to(like.dtype)
+
+
+class _Operations(TorchDispatchMode):
+    """Notes the operations of `_LAYERS` as steps and layers, whatever function of torch's they come from."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.steps: list[Step] = []
+        self.layers: list[Layer] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = [tuple(each.shape) for each in args if isinstance(each, torch.Tensor)]
+        output = func(*args, **(kwargs or {}))
+        first = output[0] if isinstance(output, tuple) else output
+        if not given or not isinstance(first, torch.Tensor):
+            return output
+        name, type_ = func._schema.name.removeprefix("aten::"), None
+        shape, number, sizes = given[0], str(len(self.steps)), {}
+        if name == "view" and len(shape) == 4 and first.dim() == 2:
+            type_ = "flatten"
+        elif name == "convolution":
+            type_, sizes = "conv2d", {"kernel_size": given[1][2:], "stride": args[3], "padding": args[4]}
+        elif name == "max_pool2d_with_indices":
+            type_, sizes = "max_pool2d", dict(zip(("kernel_size", "stride", "padding"), args[1:4], strict=False))
+        elif name in _LAYERS:
+            type_, shape = _LAYERS[name], given[1] if name == "addmm" else shape
+        if type_ is not None:
+            self.steps.append(Step(number, type_, shape, tuple(first.shape), None))
+            self.layers.append(Layer(number, type_, {key: list(value) for key, value in sizes.items()}))
+        return output
+
+
+def operations(function: Callable[..., Any], *args: Any) -> tuple[list[Step], list[Layer]]:
+    """Run ``function(*args)`` without gradients and list its operations as if each were a layer.
+
+    For a network that is made of function calls: convolution, max pooling, ReLU, dropout, flattening and products
+    with a matrix, by their names in torch.nn.functional.
+
+    >>> x, weight = torch.zeros(1, 3, 8, 8), torch.zeros(4, 3, 3, 3)
+    >>> steps, layers = operations(lambda x: torch.conv2d(x, weight, padding=1).relu(), x)
+    >>> [(step.type, step.output_shape) for step in steps]
+    [('conv2d', (1, 4, 8, 8)), ('relu', (1, 4, 8, 8))]
+    >>> layers[0].hyper_parameters
+    {'kernel_size': [3, 3], 'stride': [1, 1], 'padding': [1, 1]}
+    """
+    with torch.no_grad(), _Operations() as noted:
+        function(*args)
+    return noted.steps, noted.layers
 
 
 @torch.no_grad()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 
+import postgres
 import pytest
 from documents import ROOT, Shell, expect_known_blocks, run, shell
 
@@ -37,8 +40,22 @@ def serve(shell: Shell, typed: str) -> bool:
     return True
 
 
-def test_the_document(shell: Shell) -> None:
+@pytest.fixture
+def database(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """PostgreSQL as an instructor has it: a server that PGHOST names, its programs, an account without a database."""
+    with postgres.server() as url:
+        monkeypatch.setenv("PGHOST", str(url.query["host"]))
+        monkeypatch.setenv("PGUSER", str(url.username))
+        monkeypatch.setenv("PATH", os.pathsep.join([str(postgres.programs()), *os.get_exec_path()]))
+        yield
+
+
+def test_the_document(database: None, shell: Shell) -> None:
+    password = shell.home / ".pgpass"
+    password.write_text(f"*:*:*:*:{postgres.PASSWORD}\n", encoding="utf-8")
+    password.chmod(0o600)
     run(DOCUMENT, shell, serve)
+    assert not (shell.where / "torch-grader" / "shared" / "gradebook.db").exists()
 
 
 def test_every_block_is_run_or_says_what_it_is() -> None:

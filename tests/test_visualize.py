@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 from grader.datasets import digits
 from grader.tracing import Step, layers, trace
 from grader.visualize import draw, look
 
 ROOT = Path(__file__).resolve().parent.parent
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
+FROM_CIFAR10 = ("vgg16", "resnet50")  # their feature maps in the handouts are of an image that is not in this copy
 PICTURES = ["architecture.svg", "confusion.png", "feature_maps.png", "filters.png", "misclassified.png"]
 
 
@@ -35,6 +38,68 @@ def test_a_right_network_with_its_weights(tmp_path: Path) -> None:
     drawn = (tmp_path / "deep" / "er" / "architecture.svg").read_text()
     for text in ("ResidualBlock 64 -&gt; 256", "5 x  ResidualBlock", "1024 x 2 x 2", "Linear 1024 -&gt; 10"):
         assert text in drawn
+
+
+@pytest.mark.parametrize("name", [path.name for path in sorted((ROOT / "assignments").iterdir())])
+def test_the_handouts_show_what_the_solution_draws(name: str, tmp_path: Path) -> None:
+    folder = ROOT / "assignments" / name
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
+    assert shown, "every handout shows what it is about"
+    done = visualize(name, "-s", f"solutions/{name}", "--data", "digits", "--out", tmp_path, "--images", 10)
+    assert done.returncode == 0, done.stderr
+    assert "not drawn" not in done.stdout
+    for picture in shown:
+        if picture.endswith(".svg"):
+            drawn, kept = ((each / picture).read_text(encoding="utf-8") for each in (tmp_path, folder))
+            assert NUMBER.sub("", drawn) == NUMBER.sub("", kept)
+            # What is learned differs in the last digits from one processor to another: half a pixel is not seen.
+            assert list(map(float, NUMBER.findall(drawn))) == pytest.approx(
+                list(map(float, NUMBER.findall(kept))), abs=0.5
+            )
+        else:
+            with Image.open(tmp_path / picture) as one, Image.open(folder / picture) as other:
+                assert one.size == other.size
+                if name not in FROM_CIFAR10:
+                    apart = ImageStat.Stat(ImageChops.difference(one.convert("RGB"), other.convert("RGB"))).mean
+                    assert max(apart) < 2
+
+
+def test_what_is_not_written_yet_is_left_out(tmp_path: Path) -> None:
+    """The other pictures are drawn."""
+    text = (ROOT / "solutions" / "inception" / "inception.py").read_text(encoding="utf-8")
+    start = text.index("class Inception")
+    (tmp_path / "inception.py").write_text(text[:start].replace("return (direct - 1) // each", "return None"))
+    done = visualize("inception", "-s", tmp_path)
+    assert done.returncode == 2
+    assert "defines no Inception" in done.stderr
+    (tmp_path / "inception.py").write_text(text[:start])
+    done = visualize("inception", "-s", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["costs.svg"]
+    assert "Inception is not drawn: " in done.stdout
+
+
+def test_functional_networks_are_what_they_compute(tmp_path: Path) -> None:
+    """Other calls for the same layers are the same picture; no network and no maps are a sentence."""
+    text = (ROOT / "solutions" / "vgg_functional" / "vgg_functional.py").read_text(encoding="utf-8")
+    other = (
+        text.replace("x = F.relu(x)", "x = x.clamp_min(0)")
+        .replace("F.relu(torch.matmul(x, weight.t()) + bias)", "torch.relu_(F.linear(x, weight, bias))")
+        .replace("x = x.flatten(1)", "x = x.view(len(x), -1)")
+    )
+    for number, source in enumerate((other, text.replace("return [*maps, x]", "return x"))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "vgg_functional.py").write_text(source)
+        done = visualize("vgg_functional", "-s", folder, "--data", "digits")
+        if number == 0:
+            assert done.returncode == 0, done.stderr
+            kept = ROOT / "assignments" / "vgg_functional" / "architecture.svg"
+            assert (folder / "pictures" / "architecture.svg").read_text() == kept.read_text()
+        else:
+            assert "VGGSmall" in done.stdout + done.stderr
+            assert "Traceback" not in done.stderr
 
 
 def test_other_weights_than_the_reference_has(tmp_path: Path) -> None:

@@ -70,7 +70,8 @@ c = get_config()
 c.Execute.timeout = 1800  # seconds
 """
 _PROJECT = "pyproject.toml"
-PICTURES = ("architecture.svg", "feature_maps.png")  # in handouts; `grader visualize` makes them
+_HANDOUTS = ("README.md", "README.ko.md")
+_PICTURE = re.compile(r"!\[[^\]]*\]\(([\w-]+\.(?:svg|png))\)")
 
 
 def write(assignment: Assignment, checks: Sequence[Outcome], root: Path, target: Path) -> None:
@@ -111,7 +112,10 @@ def write(assignment: Assignment, checks: Sequence[Outcome], root: Path, target:
 def _public(assignment: Assignment) -> Iterator[Path]:
     """The files of assignments/<name>/ that are released, but for the stubs, which are cut anew."""
     folder, checkpoint = assignment.folder, assignment.settings.checkpoint
-    names = ["assignment.toml", "README.md", "README.ko.md", "MODEL_CARD.md", "training.png", *PICTURES]
+    names = ["assignment.toml", *_HANDOUTS, "pictures.py", "MODEL_CARD.md", "training.png"]
+    handouts = [folder / name for name in _HANDOUTS if (folder / name).is_file()]
+    shown = {name for path in handouts for name in _PICTURE.findall(path.read_text(encoding="utf-8"))}
+    names += sorted(shown - set(names))
     if checkpoint is not None:
         names += [checkpoint.file, f"{Path(checkpoint.file).stem}.predictions.npz"]
     yield from (folder / name for name in names if (folder / name).is_file())

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from grader.datasets import CLASSES
+from grader.visualize.charts import Chart
 from grader.visualize.look import Box, Predictions
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLOURS = {"Conv": "#cfe3f7", "Pool": "#fde0c2", "Linear": "#d5edd0", "Flatten": "#eeeeee"}
+_COLOURS = {"conv": "#cfe3f7", "pool": "#fde0c2", "linear": "#d5edd0", "flatten": "#eeeeee"}
 _OTHER = "#e6dcf2"
+_HIGH = 0.76  # a box, in rows
 _CHANNELS = 8  # shown of a feature map
 _WRONG = 24  # misclassified images shown
 
 
 def architecture(networks: dict[str, list[Box]], path: Path) -> None:
     """One column of boxes for each network, from the input down, with the shape that comes out of each."""
-    from matplotlib.patches import FancyBboxPatch
-
     rows = max(map(len, networks.values()))
     figure = _figure(4.6 * len(networks), 0.34 * rows + 0.7)
     axes = figure.subplots(1, len(networks), squeeze=False)[0]
@@ -32,23 +34,76 @@ def architecture(networks: dict[str, list[Box]], path: Path) -> None:
         axis.set_ylim(rows, 0)
         axis.axis("off")
         for row, box in enumerate(found):
-            colour = next((colour for key, colour in _COLOURS.items() if key in box.kind), _OTHER)
-            axis.add_patch(
-                FancyBboxPatch(
-                    (0.1, row + 0.12),
-                    6.7,
-                    0.76,
-                    boxstyle="round,pad=0,rounding_size=0.2",
-                    fc=colour,
-                    ec="#666666",
-                    lw=0.6,
-                )
-            )
-            axis.text(0.3, row + 0.52, _plain(box.text, 58), fontsize=7, va="center", parse_math=False)
+            _box(axis, box, 0.1, row + 0.12, 6.7)
             axis.text(
                 7.0, row + 0.52, _plain(box.shape, 24), fontsize=7, va="center", color="#444444", parse_math=False
             )
-    figure.savefig(path)
+    _save(figure, path)
+
+
+def branches(name: str, ends: tuple[str, str], found: dict[str, list[Box]], path: Path) -> None:
+    """Columns side by side between ``ends``, the shapes of what all of them are given and of what becomes of it."""
+    pitch, end = 1.25, 1.25 * (max(map(len, found.values())) + 1)
+    figure = _figure(2.5 * len(found), 0.34 * (end + 1.4))
+    axis = figure.subplots()
+    axis.set_title(_plain(name, 80), fontsize=11, parse_math=False)
+    axis.set_xlim(0, 10 * len(found))
+    axis.set_ylim(end + 0.8, 0)
+    axis.axis("off")
+    _box(axis, Box(f"input  {ends[0]}", "", ""), 0.2, 0, 10 * len(found) - 0.4)
+    _box(axis, Box(f"output  {ends[1]}", "", ""), 0.2, end, 10 * len(found) - 0.4)
+    for column, (part, boxes) in enumerate(found.items()):
+        left = 10 * column + 0.2
+        tops = [pitch * (row + 1) for row in range(len(boxes))]
+        said = [(left, part), *((left + 5.1, box.shape) for box in boxes)]
+        for above, below, (x, text) in zip([0, *tops], [*tops, end], said, strict=True):
+            arrow = {"arrowstyle": "-|>", "color": "#666666", "lw": 0.8, "shrinkA": 0, "shrinkB": 0}
+            axis.annotate("", (left + 4.8, below), (left + 4.8, above + _HIGH), arrowprops=arrow)
+            y = above + (_HIGH + pitch) / 2
+            axis.text(x, y, _plain(text, 24), fontsize=7, va="center", color="#444444", parse_math=False)
+        for top, box in zip(tops, boxes, strict=True):
+            _box(axis, box, left, top, 9.6)
+    _save(figure, path)
+
+
+def charts(found: Sequence[Chart], path: Path) -> None:
+    """The charts side by side; what is on their x axes is counted."""
+    from matplotlib.ticker import MaxNLocator
+
+    figure = _figure(4.4 * len(found), 3.0)
+    for axis, chart in zip(figure.subplots(1, len(found), squeeze=False)[0], found, strict=True):
+        axis.set_title(_plain(chart.title, 60), fontsize=9, parse_math=False)
+        axis.set_xlabel(chart.x, fontsize=8)
+        axis.set_ylabel(chart.y, fontsize=8)
+        axis.tick_params(labelsize=7)
+        axis.grid(color="#e5e5e5", lw=0.6)
+        axis.set_axisbelow(True)
+        for name, (xs, ys) in chart.lines.items():
+            axis.plot(xs, ys, label=name, drawstyle="steps-post" if chart.steps else "default", lw=1.6)
+        for name, point in chart.marks.items():
+            axis.plot(*point, "o", color="#333333", ms=4)
+            axis.annotate(_plain(name, 40), point, (-6, 6), textcoords="offset points", ha="right", fontsize=7)
+        axis.set_xlim(0)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.set_ylim(0, chart.most)
+        if any(chart.lines):
+            axis.legend(fontsize=7)
+    _save(figure, path)
+
+
+def _box(axis: Axes, box: Box, left: float, top: float, width: float) -> None:
+    """A rounded box with its text."""
+    from matplotlib.patches import FancyBboxPatch
+
+    colour = next((colour for key, colour in _COLOURS.items() if key in box.kind.lower()), _OTHER)
+    shape = "round,pad=0,rounding_size=0.2"
+    axis.add_patch(FancyBboxPatch((left, top), width, _HIGH, boxstyle=shape, fc=colour, ec="#666666", lw=0.6))
+    axis.text(left + 0.2, top + 0.4, _plain(box.text, 58), fontsize=7, va="center", parse_math=False)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """As SVG, the same file whenever it is drawn."""
+    figure.savefig(path, metadata={"Date": None})
 
 
 def feature_maps(image: torch.Tensor, found: list[tuple[str, torch.Tensor]], path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,13 +12,17 @@ import torch
 from grader.checks.architecture import expect_module, expect_shape
 from grader.datasets import CLASSES, Dataset, normalise
 from grader.language import gettext
-from grader.student import CheckFailed, Remote, StudentError
+from grader.student import CheckFailed, Remote, Student, StudentError
 from grader.tracing import Layer, Step
 
 BATCH = 50
 _SIZES = ("kernel_size", "stride", "padding")
+_LONGEST = 24  # name of a layer's kind
 # Layers that belong to the one before them: one box for all.
-_FOLLOWERS = ("BatchNorm1d", "BatchNorm2d", "ReLU", "LeakyReLU", "Sigmoid", "Tanh", "GELU", "Dropout", "Identity")
+_FOLLOWERS = (
+    *("BatchNorm1d", "BatchNorm2d", "ReLU", "LeakyReLU", "Sigmoid", "Tanh", "GELU", "Dropout", "Identity"),
+    *("relu", "dropout"),  # of `operations`
+)
 MOST_BOXES = 40
 
 
@@ -135,11 +140,75 @@ def _pair(value: Any, between: str = "") -> str:
 
 
 def _short(kind: str) -> str:
-    return kind[:24].replace("BatchNorm1d", "BatchNorm").replace("BatchNorm2d", "BatchNorm")
+    return kind[:_LONGEST].replace("BatchNorm1d", "BatchNorm").replace("BatchNorm2d", "BatchNorm")
 
 
 def _shape(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape[1:]))
+
+
+def branches(steps: list[Step], layers: list[Layer]) -> dict[str, list[Box]]:
+    """Where all parts of a module read what it is given itself: the boxes of each, by its name. Else nothing.
+
+    Args:
+        steps: traced with their inputs.
+
+    >>> x = torch.ones(1, 2)
+    >>> steps = [Step(name, "Linear", (1, 2), (1, 3), None, x) for name in ("a", "b")]
+    >>> branches([*steps, Step("", "Both", (1, 2), (1, 6), None, x)], [])["b"]
+    [Box(text='Linear 2 -> 3', shape='3', kind='Linear')]
+    """
+    parts = [step for step in steps if step.name and "." not in step.name]
+    whole = steps[-1].input
+    if len(parts) < 2 or whole is None:
+        return {}
+    if not all(part.input is not None and torch.equal(part.input, whole) for part in parts):
+        return {}
+    by_name = {layer.name: layer for layer in layers}
+    inside = {part.name: [step for step in steps if step.name.startswith(f"{part.name}.")] for part in parts}
+    return {
+        part.name: _merged(_at_depth(inside[part.name] or [part], 99), by_name) for part in parts if part.output_shape
+    }
+
+
+def ends(whole: Step) -> tuple[str, str]:
+    """The shapes of what a module is given and of what it gives, without the batch."""
+    return _shape(whole.input_shape or ()), _shape(whole.output_shape or ())
+
+
+def operations(student: Student, network: Remote, method: str, x: torch.Tensor) -> tuple[list[Step], list[Layer]]:
+    """`grader.tracing.operations` of ``network.method(x)``, seen from the worker.
+
+    Raises:
+        CheckFailed: what came back is no list of operations.
+    """
+    function = getattr(network, method).value()
+    found = student.probe("operations", function, x, doing=f"{network}.{method}(images)")
+    steps, layers = [], []
+    try:
+        for number, (kind, given, made, sizes) in enumerate(found):
+            before, after = (tuple(map(operator.index, shape)) for shape in (given, made))
+            steps.append(Step(str(number), str(kind)[:_LONGEST], before, after, None))
+            numbers = {name: list(map(operator.index, sizes[name])) for name in _SIZES if name in sizes}
+            layers.append(Layer(str(number), steps[-1].type, numbers))
+    except (TypeError, ValueError):
+        raise CheckFailed(
+            gettext("What {network}.{method}(images) does cannot be followed.").format(network=network, method=method)
+        ) from None
+    return steps, layers
+
+
+def given_maps(found: Any, what: str) -> list[tuple[str, torch.Tensor]]:
+    """What a student's function gives as feature maps of one image, numbered from 1, as `feature_maps` does.
+
+    Raises:
+        CheckFailed: it is no list of tensors.
+    """
+    if not isinstance(found, (list, tuple)) or not all(isinstance(each, torch.Tensor) for each in found):
+        raise CheckFailed(gettext("{what} gives no list of tensors.").format(what=what))
+    shapes = [tuple(each.shape) for each in found]
+    steps = [Step(f"map {n}", "", None, shapes[n - 1], each) for n, each in enumerate(found, 1)]
+    return feature_maps(steps)
 
 
 def feature_maps(steps: list[Step]) -> list[tuple[str, torch.Tensor]]:
