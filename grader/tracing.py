@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -163,14 +164,27 @@ def trace(
     return steps, None
 
 
+def zeros_untouched(like: torch.Tensor) -> torch.Tensor:
+    """Zeros of the shape and type of ``like``, which the system gives when they are touched; torch.zeros touches them.
+
+    >>> zeros_untouched(torch.ones(2)).tolist()
+    [0.0, 0.0]
+    """
+    return torch.from_numpy(np.zeros(tuple(like.shape), np.float32)).to(like.dtype)
+
+
 @torch.no_grad()
-def repeat_into(target: torch.Tensor, numbers: torch.Tensor) -> None:
+def repeat_into(target: torch.Tensor, numbers: torch.Tensor, most: int | None = None) -> None:
     """Fill ``target`` (contiguous, of any shape) with ``numbers``, again and again, in the order of its elements.
 
-    >>> repeat_into(target := torch.empty(2, 3), torch.tensor([1.0, 2.0])); target.tolist()
+    With ``most`` only so many of its elements; the rest is left as it is.
+
+    >>> repeat_into(target := torch.zeros(2, 3), torch.tensor([1.0, 2.0])); target.tolist()
     [[1.0, 2.0, 1.0], [2.0, 1.0, 2.0]]
+    >>> repeat_into(target := torch.zeros(2, 3), torch.tensor([1.0, 2.0]), most=3); target.tolist()
+    [[1.0, 2.0, 1.0], [0.0, 0.0, 0.0]]
     """
-    flat = target.view(-1)
+    flat = target.view(-1)[:most]
     numbers = numbers.reshape(-1)
     whole = len(flat) // len(numbers) * len(numbers)
     flat[:whole].view(-1, len(numbers)).copy_(numbers)

@@ -25,13 +25,15 @@ Shape = tuple[int, ...]
 GRADIENT = 1e-2
 
 
-def build(path: Path, *args: Any, seed: int | None = None, **kwargs: Any) -> Remote:
+def build(path: Path, *args: Any, seed: int | None = None, draws: int | None = None, **kwargs: Any) -> Remote:
     """The object that ``path(*args, **kwargs)`` makes, as everywhere but in `call` with gradients enabled.
+
+    ``draws``: for weights that are overwritten, or may be any; see `call`.
 
     Raises:
         CheckFailed: it makes something else.
     """
-    value = call(path, *args, grad=True, seed=seed, **kwargs).result
+    value = call(path, *args, grad=True, seed=seed, draws=draws, **kwargs).result
     if isinstance(value, Remote):
         return value
     raise CheckFailed(
@@ -96,14 +98,19 @@ def expect_shapes(model: Remote, expected: Sequence[Shape]) -> Remote:
     return held
 
 
-def give(model: Remote, values: Sequence[torch.Tensor]) -> Remote:
+def give(model: Remote, values: Sequence[torch.Tensor], period: int | None = None) -> Remote:
     """Put ``values`` into ``model.parameters()``, in place; returns their list.
+
+    Where each of them repeats itself after ``period`` elements, only these are sent.
 
     Raises:
         CheckFailed: the shapes are others.
     """
     held = expect_shapes(model, [tuple(value.shape) for value in values])
-    fill(held, [value.detach() for value in values])
+    if period is None:
+        fill(held, [value.detach() for value in values])
+    else:
+        fill(held, [value.detach().reshape(-1)[:period] for value in values], repeat=True)
     return held
 
 
@@ -175,13 +182,17 @@ def expect_leaves(held: Remote, device: str = "") -> None:
             )
 
 
-def expect_output(path: Path, x: torch.Tensor, expected: torch.Tensor, where: str = "", **options: Any) -> None:
+def expect_output(
+    path: Path, x: torch.Tensor, expected: torch.Tensor, where: str | Callable[[], str] = "", **options: Any
+) -> None:
     """``path(x, **options)`` is ``expected``, and leaves ``x`` as it is.
 
     Raises:
-        CheckFailed: it is not; ``where`` is added to what is said.
+        CheckFailed: it is not; ``where``, or what it returns, is added to what is said.
     """
     called = call(path, x, **options)
+    if callable(where):
+        where = "" if same(called.result, expected) else where()
     images = gettext("{shape} images").format(shape=tuple(x.shape))
     said = ", ".join([images, *(f"{key}={value}" for key, value in options.items())])
     expect_same(called.result, expected, gettext("{path} on {said}").format(path=path, said=said), where)

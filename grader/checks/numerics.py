@@ -59,14 +59,20 @@ def calibrate(module: nn.Module, x: torch.Tensor, seed: int, gain: float = 1.0) 
 
 
 @torch.no_grad()
-def give_repeated(student: Any, reference: nn.Module, x: torch.Tensor, seed: int) -> Remote:
+def give_repeated(student: Any, reference: nn.Module, x: torch.Tensor, seed: int, most: int | None = None) -> Remote:
     """`calibrate` and `give_weights` for 100 million weights: of each tensor only a block is drawn and sent.
 
-    The rest of a tensor repeats it, with a period that divides no side of it. Neither model needs numbers of its own
-    before (``to_empty``; the student's may be on the meta device); their keys and shapes must be the same.
+    The rest of a tensor repeats it, with a period that divides no side of it; with ``most`` only so many elements are
+    filled, and those after them are 0. Both models may be on the meta device, as if they were then given memory; their
+    keys and shapes must be the same.
     """
     module = expect_module(student, str(student))
     generator = torch.Generator().manual_seed(seed)
+    if any(value.is_meta for value in reference.parameters()):
+        reference._apply(tracing.zeros_untouched)
+    elif most is not None:
+        for value in reference.parameters():
+            value.zero_()
     held = reference.state_dict()
     sent: dict[str, torch.Tensor] = {}
     norms = [layer for layer in reference.modules() if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d))]
@@ -81,7 +87,7 @@ def give_repeated(student: Any, reference: nn.Module, x: torch.Tensor, seed: int
             sent[key] = 1 + 0.3 * drawn.clamp(-2, 2) if is_scale else 0.2 * drawn
         else:
             sent[key] = torch.zeros(1, dtype=value.dtype)
-        tracing.repeat_into(value, sent[key])
+        tracing.repeat_into(value, sent[key], most)
     if norms:
         for layer in norms:
             layer.momentum = 1.0
@@ -89,7 +95,7 @@ def give_repeated(student: Any, reference: nn.Module, x: torch.Tensor, seed: int
         for layer in norms:
             layer.momentum = 0.1
         sent |= {key: value for key, value in held.items() if "running_" in key or key.endswith("num_batches_tracked")}
-    module.load_repeated(sent)
+    module.load_repeated(sent, most)
     reference.eval()
     return module
 

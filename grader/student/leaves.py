@@ -101,12 +101,20 @@ def look(held: Remote, values: bool = True) -> list[Leaf]:
     return held._session.request("look", str(held), read, tensors=held, values=values)
 
 
-def fill(held: Remote, values: Sequence[torch.Tensor]) -> None:
+def fill(held: Remote, values: Sequence[torch.Tensor], repeat: bool = False) -> None:
     """Copy values into the tensors of a list, in place. A smaller one is that of the first rows and columns.
 
-    The rest is then 0. A tensor on the meta device becomes a real one, of which zeros take next to no memory.
+    The rest is then 0. A tensor on the meta device becomes a real one, of which zeros take next to no memory. With
+    ``repeat`` a value is repeated instead, in the order of the tensor's elements; then it must have numbers.
     """
-    held._session.request("fill", gettext("filling {held}").format(held=held), tensors=held, values=list(values))
+    written = gettext("filling {held}").format(held=held)
+    held._session.request("fill", written, tensors=held, values=list(values), repeat=repeat)
+
+
+def reaches(owner: Remote, device: str) -> bool:
+    """Whether anything that ``owner`` can get at in the student's file may be a tensor on ``device``."""
+    written = gettext("looking into {owner}").format(owner=owner)
+    return owner._session.request("reaches", written, bool, target=owner, device=device)
 
 
 def differentiate(

@@ -135,6 +135,7 @@ def call(
     seed: int | None = None,
     grad: bool = False,
     device: str | None = None,
+    draws: int | None = None,
     stop_after: int | None = None,
     **kwargs: Any,
 ) -> Called:
@@ -142,6 +143,8 @@ def call(
 
     Args:
         device: where tensors are made that are not said to be elsewhere; "meta" for shapes without numbers.
+        draws: how many numbers of a large tensor are drawn, and repeated; with 0 what torch's layers draw is left as it
+            was in memory (`grader.worker.shapes.drawn`).
         stop_after: how many changes of files it can make before it is ended: every further one raises `Interrupted`,
             which is a KeyboardInterrupt.
     """
@@ -165,7 +168,11 @@ def call(
         kwargs=kwargs,
         seed=seed,
         grad=grad,
-        **{key: value for key, value in (("device", device), ("stop_after", stop_after)) if value is not None},
+        **{
+            key: value
+            for key, value in (("device", device), ("draws", draws), ("stop_after", stop_after))
+            if value is not None
+        },
     )
 
 
@@ -267,17 +274,14 @@ class Remote:
 
         return self._session.request("backward", written, read, target=self, x=x, cotangent=cotangent)
 
-    def load_repeated(self, state: dict[str, torch.Tensor]) -> None:
+    def load_repeated(self, state: dict[str, torch.Tensor], most: int | None = None) -> None:
         """Fill each entry of the state_dict that ``state`` names with its numbers, again and again.
 
-        A model built on the meta device is given memory first. See `grader.tracing.repeat_into`.
+        With ``most`` only so many elements of it; the rest is 0. A model built on the meta device is given memory
+        first, of which what is 0 takes next to none. See `grader.tracing.repeat_into`.
         """
-        self._session.request(
-            "load_repeated",
-            gettext("filling the weights of {written}").format(written=self._written),
-            target=self,
-            state=state,
-        )
+        written = gettext("filling the weights of {written}").format(written=self._written)
+        self._session.request("load_repeated", written, target=self, state=state, most=most)
 
     def use_threads(self, count: int) -> None:
         """Let torch compute with ``count`` threads in the worker from now on."""

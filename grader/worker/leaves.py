@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any
 
-import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
+
+from grader.tracing import repeat_into, zeros_untouched
 
 _TO = torch.Tensor.to
 
@@ -72,24 +76,51 @@ def look(tensors: Sequence[torch.Tensor], values: bool) -> list[list[object]]:
     ]
 
 
+def reaches(target: object, device: str, module: ModuleType) -> bool:
+    """Whether ``target`` refers, through whatever objects, to a tensor on ``device``; also where that cannot be known.
+
+    It looks into ``module``, to which its functions and classes belong, and into no other.
+
+    >>> reaches([torch.ones(2)], "cpu", torch), reaches([{"a": torch.ones(2, device="meta")}], "cpu", torch)
+    (True, False)
+    """
+    seen = {id(vars(each)) for each in list(sys.modules.values()) if each is not module and hasattr(each, "__dict__")}
+    waiting = [target]
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen or (isinstance(each, ModuleType) and each is not module):
+            continue
+        seen.add(id(each))
+        if isinstance(each, torch.Tensor):
+            if each.device.type == device:
+                return True
+        elif type(each).__module__.startswith(("torch._C", "torch.jit")):  # what is in there, Python does not know
+            return True
+        elif not isinstance(each, type) or each.__module__ == module.__name__:
+            waiting += gc.get_referents(each)
+    return False
+
+
 @torch.no_grad()
-def fill(tensors: Sequence[torch.Tensor], values: Sequence[torch.Tensor]) -> None:
+def fill(tensors: Sequence[torch.Tensor], values: Sequence[torch.Tensor], repeat: bool = False) -> None:
     """Copy ``values`` into ``tensors``, in place. A smaller value is that of the first rows and columns; the rest is 0.
 
-    A tensor on the meta device becomes a real one; of the zeros in it most take no memory.
+    A tensor on the meta device becomes a real one; of the zeros in it most take no memory. With ``repeat`` a value is
+    repeated instead, in the order of the tensor's elements.
     """
     for tensor, value in zip(tensors, values, strict=True):
-        real = tensor if tensor.device.type == "cpu" else _zeros(tensor)
+        if repeat:
+            whole = tensor.detach() if tensor.is_contiguous() else torch.empty(tensor.shape, dtype=tensor.dtype)
+            repeat_into(whole, value)
+            if not tensor.is_contiguous():
+                tensor.copy_(whole)
+            continue
+        real = tensor if tensor.device.type == "cpu" else zeros_untouched(tensor)
         if real is tensor and value.shape != tensor.shape:
             tensor.zero_()
         real[tuple(slice(extent) for extent in value.shape)].copy_(value)
         if real is not tensor:
             torch.utils.swap_tensors(tensor, real.requires_grad_(tensor.requires_grad))
-
-
-def _zeros(like: torch.Tensor) -> torch.Tensor:
-    """Zeros that the system gives when they are touched; torch.zeros touches them."""
-    return torch.from_numpy(np.zeros(tuple(like.shape), np.float32)).to(like.dtype)
 
 
 def made(values: Sequence[torch.Tensor], gradients: Sequence[torch.Tensor | None] | None) -> list[torch.Tensor]:

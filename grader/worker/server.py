@@ -19,7 +19,7 @@ from grader import probes, protocol, tracing
 from grader.protocol import Handle
 from grader.worker import files as trees
 from grader.worker import leaves
-from grader.worker.shapes import made_on
+from grader.worker.shapes import drawn, made_on
 from grader.worker.withheld import withhold
 
 MAX_MESSAGE = 4_000  # characters of an exception's text
@@ -56,6 +56,7 @@ class Server:
             "leaves": self.leaves,
             "differentiate": self.differentiate,
             "move": self.move,
+            "reaches": self.reaches,
             "watch": self.watch,
             "release": self.release,
         }
@@ -108,6 +109,11 @@ class Server:
         method: Any = self.get(target, path)
         with leaves.Copying():
             return method(*args)
+
+    def reaches(self, target: object, device: str) -> bool:
+        """`leaves.reaches`, in the student's module."""
+        assert self.module is not None
+        return leaves.reaches(target, device, self.module)
 
     def watch(self, file: str) -> None:
         """Have the modules made from now on say by which lines of ``file`` they were made."""
@@ -165,12 +171,13 @@ class Server:
         seed: int | None,
         grad: bool,
         device: str | None = None,
+        draws: int | None = None,
         stop_after: int | None = None,
     ) -> dict[str, object]:
         """Call it. ``mutated`` says which tensors and lists among the positional arguments were changed in place.
 
-        Tensors are made on ``device`` where it does not say otherwise; with ``stop_after`` it is ended as
-        `files.interrupted` does.
+        Tensors are made on ``device`` where it does not say otherwise, of large ones only ``draws`` numbers are drawn
+        (`shapes.drawn`); with ``stop_after`` it is ended as `files.interrupted` does.
         """
         function: Any = self.get(target, path)
         if seed is not None:
@@ -180,6 +187,8 @@ class Server:
             within.enter_context(torch.set_grad_enabled(grad))
             if device is not None:
                 within.enter_context(made_on(device))
+            if draws is not None:
+                within.enter_context(drawn(draws))
             if stop_after is not None:
                 within.enter_context(trees.interrupted(stop_after))
             result = tracing.run(function, *args, **kwargs)
@@ -238,16 +247,22 @@ class Server:
         return {"output": output, "input": x.grad, "parameters": gradients}
 
     @torch.no_grad()
-    def load_repeated(self, target: nn.Module, state: dict[str, torch.Tensor]) -> None:
+    def load_repeated(self, target: nn.Module, state: dict[str, torch.Tensor], most: int | None = None) -> None:
         """Fill each entry of ``target``'s state_dict named in ``state`` with its numbers, again and again.
 
-        A model without numbers (on the meta device) is given memory first.
+        With ``most`` only so many elements of it; the rest is 0. A model without numbers (on the meta device) is given
+        memory first, of which what is 0 takes next to none.
         """
-        if any(value.is_meta for value in target.state_dict().values()):
-            target.to_empty(device="cpu")
+        light = any(value.is_meta for value in target.state_dict().values())
+        if light:
+            target._apply(tracing.zeros_untouched)
         held = target.state_dict()
         for key, numbers in state.items():
-            tracing.repeat_into(held[key], numbers)
+            if light and not numbers.any():
+                continue
+            if not light and most is not None:
+                held[key].zero_()
+            tracing.repeat_into(held[key], numbers, most)
 
     def probe(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
         """`probes.make`: something to give to the student's functions."""

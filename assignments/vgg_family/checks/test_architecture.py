@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.checks import CheckFailed, check
-from grader.checks.architecture import expect_module, expect_parameter_count, expect_shape, expect_state, shapes_of
+from grader.checks.architecture import (
+    expect_module,
+    expect_parameter_count,
+    expect_shape,
+    expect_state,
+    shapes_of,
+    undrawn,
+)
 from grader.checks.strategies import image_sizes, vgg_configs
 from grader.language import gettext
 from grader.student import release
@@ -155,5 +162,5 @@ def test_small_networks(student):
     custom = [64, 64, 64, "M", 128, 128, 128, "M", 256, 256, 256, "M"]
     cifar = [32, 32, "M", 64, 64, 128, 128, 128, "M", 256, 256, 256, 512, 512, 512, "M"]
     for build, cfg, batch_norm in ((student.vgg_custom, custom, True), (student.vgg_cifar, cifar, False)):
-        expect_state(shapes_of(build), network(cfg, batch_norm, widths(cfg)[-1] * 16, 4096, 10))
-        expect_state(shapes_of(build, num_classes=3), network(cfg, batch_norm, widths(cfg)[-1] * 16, 4096, 3))
+        expect_state(undrawn(build), network(cfg, batch_norm, widths(cfg)[-1] * 16, 4096, 10))
+        expect_state(undrawn(build, num_classes=3), network(cfg, batch_norm, widths(cfg)[-1] * 16, 4096, 3))
