@@ -107,9 +107,8 @@ def fill(held: Remote, values: Sequence[torch.Tensor], repeat: bool = False) -> 
     The rest is then 0. A tensor on the meta device becomes a real one, of which zeros take next to no memory. With
     ``repeat`` a value is repeated instead, in the order of the tensor's elements; then it must have numbers.
     """
-    held._session.request(
-        "fill", gettext("filling {held}").format(held=held), tensors=held, values=list(values), repeat=repeat
-    )
+    written = gettext("filling {held}").format(held=held)
+    held._session.request("fill", written, tensors=held, values=list(values), repeat=repeat)
 
 
 def reaches(owner: Remote, device: str) -> bool:

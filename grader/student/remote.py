@@ -313,13 +313,8 @@ class Remote:
         With ``most`` only so many elements of it; the rest is 0. A model built on the meta device is given memory
         first, of which what is 0 takes next to none. See `grader.tracing.repeat_into`.
         """
-        self._session.request(
-            "load_repeated",
-            gettext("filling the weights of {written}").format(written=self._written),
-            target=self,
-            state=state,
-            most=most,
-        )
+        written = gettext("filling the weights of {written}").format(written=self._written)
+        self._session.request("load_repeated", written, target=self, state=state, most=most)
 
     def use_threads(self, count: int) -> None:
         """Let torch compute with ``count`` threads in the worker from now on."""
