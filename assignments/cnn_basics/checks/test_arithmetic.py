@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from grader.checks import CheckFailed, check
 from grader.checks.architecture import expect_shape
 from grader.checks.numerics import same
+from grader.language import gettext
 from grader.student import StudentError
 
 
@@ -15,12 +16,15 @@ def expect_int(value, expected, what):
     """``value`` is the whole number ``expected``."""
     if type(value) is not int:
         raise CheckFailed(
-            f"{what} gives {value!r}, a {type(value).__name__}; the int {expected} is expected.",
+            gettext("{what} gives {value!r}, a {type}; the int {expected} is expected.").format(
+                what=what, value=value, type=type(value).__name__, expected=expected
+            ),
             expected=expected,
             actual=value,
         )
     if value != expected:
-        raise CheckFailed(f"{what} gives {value}; {expected} is expected.", expected=expected, actual=value)
+        message = gettext("{what} gives {value}; {expected} is expected.")
+        raise CheckFailed(message.format(what=what, value=value, expected=expected), expected=expected, actual=value)
 
 
 def expect_error(path, *args, why, **kwargs):
@@ -32,7 +36,10 @@ def expect_error(path, *args, why, **kwargs):
             return
         raise
     given = ", ".join([*map(str, args), *(f"{key}={value}" for key, value in kwargs.items())])
-    raise CheckFailed(f"{path}({given}) gives {result!r}; an error is expected: {why}.", expected="an error")
+    message = gettext("{what} gives {result!r}; an error is expected: {why}.")
+    raise CheckFailed(
+        message.format(what=f"{path}({given})", result=result, why=why), expected=gettext("an error")
+    )
 
 
 def side_of_output(n, f, p, s):
@@ -80,9 +87,11 @@ def test_conv_output_size(student, steps, f, p, s, named):
 def test_conv_output_size_errors(student, n, f, p, s):
     """conv_output_size raises an error where the filter does not fit or the stride leaves something over"""
     if f > n + 2 * p:
-        expect_error(student.conv_output_size, n, f, p, s, why="the filter is larger than the padded input")
+        why = gettext("the filter is larger than the padded input")
+        expect_error(student.conv_output_size, n, f, p, s, why=why)
     elif (n + 2 * p - f) % s:
-        expect_error(student.conv_output_size, n, f, p, s, why=f"{n} + 2*{p} - {f} is not divisible by {s}")
+        why = gettext("{n} + 2*{p} - {f} is not divisible by {s}").format(n=n, p=p, f=f, s=s)
+        expect_error(student.conv_output_size, n, f, p, s, why=why)
     else:
         expect_int(
             student.conv_output_size(n, f, p, s), side_of_output(n, f, p, s), f"conv_output_size({n}, {f}, {p}, {s})"
@@ -96,7 +105,7 @@ def test_same_padding(student, half):
     k = 2 * half + 1
     p = student.same_padding(k)
     expect_int(p, half, f"same_padding({k})")
-    expect_error(student.same_padding, k + 1, why="no padding does that")
+    expect_error(student.same_padding, k + 1, why=gettext("no padding does that"))
 
 
 @check(points=8, hint="Each layer adds (f - 1) times the product of the strides before it.")
@@ -119,7 +128,8 @@ def test_mean_std(student):
 def expect_mean_std(result, images):
     """``result`` is (mean, std) per channel of ``images``; the std with or without Bessel's correction."""
     if not isinstance(result, (tuple, list)) or len(result) != 2:
-        raise CheckFailed("calc_mean_std gives something else than a pair (mean, std).", expected="(mean, std)")
+        message = gettext("calc_mean_std gives something else than a pair (mean, std).")
+        raise CheckFailed(message, expected="(mean, std)")
     channels = images.shape[1]
     mean, std = (
         expect_shape(value, (channels,), f"calc_mean_std(loader)[{index}]") for index, value in enumerate(result)
@@ -132,7 +142,9 @@ def expect_mean_std(result, images):
 def _expect_close(name, actual, allowed):
     if not any(same(actual.double(), expected) or torch.allclose(actual.double(), expected, 1e-4) for expected in allowed):
         raise CheckFailed(
-            f"The {name} of calc_mean_std is {_shown(actual)}; {_shown(allowed[0])} is expected.",
+            gettext("The {name} of calc_mean_std is {actual}; {expected} is expected.").format(
+                name=name, actual=_shown(actual), expected=_shown(allowed[0])
+            ),
             expected=_shown(allowed[0]),
             actual=_shown(actual),
         )

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from grader.checks import check
 from grader.checks.accuracy import expect_accuracy
 from grader.checks.architecture import expect_module, expect_parameter_count, expect_shape, expect_state
+from grader.language import gettext
 
 LENET5 = {
     "conv1.weight": (6, 1, 5, 5),
@@ -27,7 +28,8 @@ def sized(network, shapes, parameters):
     model = expect_module(network, str(network))
     expect_parameter_count(model, parameters)
     for given_shape, expected in shapes.items():
-        expect_shape(model(torch.zeros(given_shape)), expected, f"{model} on {given_shape}")
+        what = gettext("{module} on {shape}").format(module=model, shape=given_shape)
+        expect_shape(model(torch.zeros(given_shape)), expected, what)
 
 
 @check(points=4, hint="Conv2d(3, 32, kernel_size=3): without padding 32 becomes 30. 3*32*9 + 32 parameters.")
@@ -58,7 +60,8 @@ def test_lenet5_architecture(student):
     expect_state(model, LENET5)
     model.eval()
     for count in (1, 5):
-        expect_shape(model(torch.zeros(count, 1, 28, 28)), (count, 10), f"LeNet5() on {count} images")
+        what = gettext("LeNet5() on {count} images").format(count=count)
+        expect_shape(model(torch.zeros(count, 1, 28, 28)), (count, 10), what)
 
 
 @check(points=2, hint="Use n_classes instead of 10 in fc3.", requires=["lenet5_architecture"])

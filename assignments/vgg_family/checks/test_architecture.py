@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from grader.checks import CheckFailed, check
 from grader.checks.architecture import expect_module, expect_parameter_count, expect_shape, expect_state, shapes_of
 from grader.checks.strategies import image_sizes, vgg_configs
+from grader.language import gettext
 from grader.student import release
 
 POOLED = 512 * 7 * 7
@@ -61,7 +62,8 @@ def test_make_layers_shape(student, cfg, batch_norm, data):
     features = expect_module(student.make_layers(cfg, batch_norm=batch_norm), f"make_layers({cfg})")
     x = torch.zeros(2, 3, height, width)
     shape = (2, widths(cfg)[-1], height >> cfg.count("M"), width >> cfg.count("M"))
-    expect_shape(features(x), shape, f"make_layers({cfg}, batch_norm={batch_norm}) on {tuple(x.shape)}")
+    called = f"make_layers({cfg}, batch_norm={batch_norm})"
+    expect_shape(features(x), shape, gettext("{module} on {shape}").format(module=called, shape=tuple(x.shape)))
 
 
 @check(
@@ -140,9 +142,11 @@ def test_sized_features(student):
         for key, value in before.items():
             if "running" in key or "tracked" in key:
                 if key not in after or not torch.equal(value, after[key]):
-                    raise CheckFailed(f"SizedVGG changes {key} of the features it is given.", actual=key)
+                    message = gettext("SizedVGG changes {key} of the features it is given.").format(key=key)
+                    raise CheckFailed(message, actual=key)
         if model.features.training.value() is not training:
-            raise CheckFailed(f"After SizedVGG(features), features.training is {not training}; it was {training}.")
+            message = gettext("After SizedVGG(features), features.training is {now}; it was {before}.")
+            raise CheckFailed(message.format(now=not training, before=training))
 
 
 @check(points=8, hint="512 x 4 x 4 numbers and 256 x 4 x 4 numbers enter the two classifiers.", requires=["sized_state"])

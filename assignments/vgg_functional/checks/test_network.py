@@ -6,6 +6,7 @@ from grader.checks import CheckFailed, check
 from grader.checks.architecture import expect_shape
 from grader.checks.leaves import build, build_light, derivative, expect_leaves, expect_own, expect_shapes, with_large
 from grader.checks.source import expect_unused
+from grader.language import gettext
 from grader.student import release
 from grader.student.leaves import fill, hold, look
 
@@ -67,7 +68,9 @@ def test_count(student):
         if type(found) is not int or found != count:
             shown = f"{found:,}" if type(found) is int else str(found)[:60]
             raise CheckFailed(
-                f"count_parameters() of VGGLowLevel({name!r}, use_bn={use_bn}) is {shown}; {count:,} is expected.",
+                gettext(
+                    "count_parameters() of VGGLowLevel({name!r}, use_bn={use_bn}) is {shown}; {count:,} is expected."
+                ).format(name=name, use_bn=use_bn, shown=shown, count=count),
                 expected=count,
                 actual=shown,
             )
@@ -99,7 +102,7 @@ def test_shape(student):
         model = build(student.VGGSmall, name, classes, channels, use_bn)
         for count in (1, 3):
             x = torch.zeros(count, channels, 32, 32)
-            expect_shape(model.forward(x, training=False), (count, classes), f"{model}.forward, training=False,")
+            expect_shape(model.forward(x, training=False), (count, classes), gettext("{module}, training=False,").format(module=f"{model}.forward"))
             expect_shape(model.forward(x), (count, classes), f"{model}.forward")
 
 
@@ -132,15 +135,17 @@ def test_gradients(student):
     first = derivative(model, held, x, cotangent, training=False).leaves
     for place, gradient in enumerate(first):
         if gradient is None or not gradient.any():
-            raise CheckFailed(f"{held}[{place}] gets no gradient: forward does not use it, or something cuts the graph.")
+            message = gettext("{what} gets no gradient: forward does not use it, or something cuts the graph.")
+            raise CheckFailed(message.format(what=f"{held}[{place}]"))
     second = derivative(model, held, x, cotangent, training=False).leaves
     twice = [(one.double() * 2, two) for one, two in zip(first, second, strict=False)]
     if not all(two is not None and two.shape == one.shape and torch.allclose(two.double(), one) for one, two in twice):
-        raise CheckFailed("After a second backward() the gradients are not twice those of the first one.")
+        raise CheckFailed(gettext("After a second backward() the gradients are not twice those of the first one."))
     model.zero_grad()
     for place, leaf in enumerate(look(held)):
         if leaf.gradient is not None and leaf.gradient.any():
-            raise CheckFailed(f"{held}[{place}] still has a gradient after zero_grad().")
+            message = gettext("{what} still has a gradient after zero_grad().")
+            raise CheckFailed(message.format(what=f"{held}[{place}]"))
 
 
 @check(

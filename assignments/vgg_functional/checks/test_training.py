@@ -5,6 +5,7 @@ import torch
 from grader.checks import CheckFailed, check
 from grader.checks.architecture import expect_shape
 from grader.checks.leaves import build, expect_pair, expect_values
+from grader.language import gettext
 from grader.student import call
 from grader.student.leaves import hold, look, make
 
@@ -19,13 +20,15 @@ def test_batch_norm_shape(student):
     """batch_norm in training gives every channel mean beta and standard deviation gamma"""
     x = 3 + 2 * torch.randn(4, 3, 5, 6, generator=torch.Generator().manual_seed(2))
     gamma, beta = torch.tensor([1.0, 2.0, 0.5]), torch.tensor([0.0, -1.0, 4.0])
-    found = expect_shape(student.batch_norm(x, gamma, beta, torch.zeros(3), torch.ones(3), True), (4, 3, 5, 6), "it")
-    found = found.float()
+    output = student.batch_norm(x, gamma, beta, torch.zeros(3), torch.ones(3), True)
+    found = expect_shape(output, (4, 3, 5, 6), gettext("it")).float()
     mean, std = found.mean((0, 2, 3)), found.std((0, 2, 3), correction=0)
     if not (torch.allclose(mean, beta, atol=1e-3) and torch.allclose(std, gamma, atol=1e-3)):
         raise CheckFailed(
-            f"The channels have mean {_shown(mean)} and standard deviation {_shown(std)}.",
-            expected=f"mean {_shown(beta)}, standard deviation {_shown(gamma)}",
+            gettext("The channels have mean {mean} and standard deviation {std}.").format(
+                mean=_shown(mean), std=_shown(std)
+            ),
+            expected=gettext("mean {mean}, standard deviation {std}").format(mean=_shown(beta), std=_shown(gamma)),
         )
 
 
@@ -38,7 +41,8 @@ def test_sgd_step(student):
     for held, wanted in ((velocities, 0.97), (params, 1.903)):
         (value,) = expect_values(held, [(1,)])
         if not abs(value.item() - wanted) <= 1e-5:
-            raise CheckFailed(f"{held} is [{value.item():.4f}]; [{wanted}] is expected.", expected=wanted)
+            message = gettext("{what} is [{value:.4f}]; [{wanted}] is expected.")
+            raise CheckFailed(message.format(what=held, value=value.item(), wanted=wanted), expected=wanted)
 
 
 @check(points=2, hint="Both are floats: sums over all images, divided by their number.", requires=["shape"])
@@ -48,7 +52,8 @@ def test_evaluate_pair(student, context):
     loader = student.probe("loader", context.images(5), context.dataset().labels[:5], batch_size=2)
     loss, accuracy = expect_pair(call(student.evaluate, model, loader, grad=True).result, "evaluate")
     if not 0 < loss < 100 or not min(abs(5 * accuracy - right) for right in range(6)) <= 1e-4:
-        raise CheckFailed(f"evaluate gives ({loss:.4g}, {accuracy:.4g}) for 5 images; that cannot be.")
+        message = gettext("evaluate gives ({loss:.4g}, {accuracy:.4g}) for 5 images; that cannot be.")
+        raise CheckFailed(message.format(loss=loss, accuracy=accuracy))
 
 
 @check(
@@ -61,12 +66,14 @@ def test_visualize_shape(student):
     model = build(student.VGGSmall, "VGG11", input_channels=1)
     maps = call(student.visualize_features, model, torch.zeros(1, 1, 32, 32), grad=True).result
     if not isinstance(maps, (list, tuple)):
-        raise CheckFailed(f"visualize_features returns a {type(maps).__name__}; a list is expected.")
+        message = gettext("visualize_features returns a {type}; a list is expected.")
+        raise CheckFailed(message.format(type=type(maps).__name__))
     shapes = [(1, 64, 32, 32), (1, 128, 16, 16), (1, 256, 8, 8), (1, 512, 4, 4), (1, 512, 2, 2), (1, 512, 1, 1)]
     for place, (each, shape) in enumerate(zip(maps, shapes, strict=False)):
         expect_shape(each, shape, f"visualize_features(...)[{place}]")
     if len(maps) != len(shapes):
-        raise CheckFailed(f"visualize_features returns {len(maps)} maps; 6 are expected.", expected=6)
+        message = gettext("visualize_features returns {count} maps; 6 are expected.").format(count=len(maps))
+        raise CheckFailed(message, expected=6)
 
 
 @check(
@@ -84,11 +91,14 @@ def test_trains(student, context):
     while len(losses) < STEPS and (len(losses) < 2 or losses[-1] > losses[0] / 2):
         found = call(student.train_epoch, model, loader, velocities, 0.02, seed=context.seed + len(losses), grad=True)
         losses.append(expect_pair(found.result, "train_epoch")[0])
-    context.note = f"The loss on 16 images fell from {losses[0]:.2f} to {losses[-1]:.2f} in {len(losses)} steps."
+    note = gettext("The loss on 16 images fell from {first:.2f} to {last:.2f} in {count} steps.")
+    context.note = note.format(first=losses[0], last=losses[-1], count=len(losses))
     if not losses[-1] <= losses[0] / 2:
         raise CheckFailed(
-            f"The loss on 16 images went from {losses[0]:.2f} to {losses[-1]:.2f} in {STEPS} steps.",
-            expected=f"at most {losses[0] / 2:.2f}",
+            gettext("The loss on 16 images went from {first:.2f} to {last:.2f} in {count} steps.").format(
+                first=losses[0], last=losses[-1], count=STEPS
+            ),
+            expected=gettext("at most {most:.2f}").format(most=losses[0] / 2),
             actual=f"{losses[-1]:.2f}",
         )
 

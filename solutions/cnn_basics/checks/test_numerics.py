@@ -16,25 +16,29 @@ from grader.checks.numerics import (
     give_weights,
     same,
 )
+from grader.language import gettext
 from grader.student import StudentError
 
 
 @check(points=4, hint="Try small n and large f by hand; and is the result an int?", requires=["conv_output_size"])
 def test_conv_output_size_everywhere(student):
     """conv_output_size is right for all n up to 10, f up to 6, p up to 2, s up to 4, and for large n"""
+    refused = gettext("an error")
     small = itertools.product(range(1, 11), range(1, 7), range(3), range(1, 5))
     for n, f, p, s in (*small, (10**6 + 1, 3, 0, 2), (225, 7, 3, 2)):
         span = n + 2 * p - f
-        wanted = span // s + 1 if span >= 0 and span % s == 0 else "an error"
+        wanted = span // s + 1 if span >= 0 and span % s == 0 else refused
         try:
             found = student.conv_output_size(n, f, p, s)
         except StudentError as error:
             if error.status != "error":
                 raise
-            found = "an error"
+            found = refused
         if type(found) is not type(wanted) or found != wanted:
-            said = f"conv_output_size({n}, {f}, {p}, {s})"
-            raise CheckFailed(f"{said} gives {found}; {wanted} is expected.", expected=wanted, actual=found)
+            message = gettext("conv_output_size({n}, {f}, {p}, {s}) gives {found}; {wanted} is expected.").format(
+                n=n, f=f, p=p, s=s, found=found, wanted=wanted
+            )
+            raise CheckFailed(message, expected=wanted, actual=found)
 
 
 @check(
@@ -50,7 +54,9 @@ def test_receptive_field_deep(student, layers):
     found = student.receptive_field(list(layers))
     if type(found) is not int or found != last - first + 1:
         raise CheckFailed(
-            f"receptive_field({layers}) gives {found!r}; {last - first + 1} is expected.",
+            gettext("receptive_field({layers}) gives {found!r}; {wanted} is expected.").format(
+                layers=layers, found=found, wanted=last - first + 1
+            ),
             expected=last - first + 1,
             actual=found,
         )
@@ -101,21 +107,23 @@ def test_kaiming(student):
     second = expect_module(student.LeNet5(), "LeNet5()")
     student.kaiming_init(second)
     for key, value in first.state_dict().items():
-        _expect_kaiming(f"{key} after kaiming_init(LeNet5())", [value, second.state_dict()[key]])
+        what = gettext("{key} after kaiming_init(LeNet5())").format(key=key)
+        _expect_kaiming(what, [value, second.state_dict()[key]])
     for name in ("SimpleCNN", "ConvPool", "FullyConnected"):
         states = [getattr(student, name)().state_dict() for _ in range(24)]
         for key in states[0]:
-            _expect_kaiming(f"{key} of {name}()", [state[key] for state in states])
+            what = gettext("{key} of {name}()").format(key=key, name=name)
+            _expect_kaiming(what, [state[key] for state in states])
 
 
 def _expect_kaiming(what, drawn):
     """``drawn`` are weights of one layer, drawn several times, or its biases."""
     if drawn[0].dim() < 2:
         if any(value.any() for value in drawn):
-            raise CheckFailed(f"{what} is not 0.", expected="0")
+            raise CheckFailed(gettext("{what} is not 0.").format(what=what), expected="0")
         return
     if torch.equal(drawn[0], drawn[1]):
-        raise CheckFailed(f"{what} is the same every time: draw anew, and set no seed.")
+        raise CheckFailed(gettext("{what} is the same every time: draw anew, and set no seed.").format(what=what))
     values = torch.stack(drawn).double()
     expected = (2 / drawn[0][0].numel()) ** 0.5
     std, mean = values.std().item(), values.mean().item()
@@ -123,15 +131,16 @@ def _expect_kaiming(what, drawn):
     allowed = 6 * expected / (2 * values.numel()) ** 0.5
     if abs(std - expected) > allowed or abs(mean) > 2 * allowed:
         raise CheckFailed(
-            f"{what} has mean {mean:.4f} and std {std:.4f}.",
-            expected=f"mean 0, std {expected:.4f}",
-            actual=f"mean {mean:.4f}, std {std:.4f}",
+            gettext("{what} has mean {mean:.4f} and std {std:.4f}.").format(what=what, mean=mean, std=std),
+            expected=gettext("mean 0, std {std:.4f}").format(std=expected),
+            actual=gettext("mean {mean:.4f}, std {std:.4f}").format(mean=mean, std=std),
         )
     # 4.55 % of a normal distribution are beyond two standard deviations; of a uniform one none.
     beyond = (values.abs() > 2 * expected).double().mean().item()
     error = (0.0455 * 0.9545 / values.numel()) ** 0.5
     if abs(beyond - 0.0455) > 6 * error + 0.005:
-        raise CheckFailed(f"{what} is not normally distributed.", expected="a normal distribution")
+        message = gettext("{what} is not normally distributed.").format(what=what)
+        raise CheckFailed(message, expected=gettext("a normal distribution"))
 
 
 @check(
@@ -178,14 +187,17 @@ def test_mean_std_batches(student, count, batch, channels, seed):
     images = torch.randn(count, channels, 3, 2, generator=generator) * 0.5 + shift
     result = student.calc_mean_std(student.probe("loader", images, torch.zeros(count), batch_size=batch))
     if not isinstance(result, (tuple, list)) or len(result) != 2:
-        raise CheckFailed("calc_mean_std gives something else than a pair (mean, std).")
+        raise CheckFailed(gettext("calc_mean_std gives something else than a pair (mean, std)."))
     values = images.transpose(0, 1).flatten(1)
     allowed = {"mean": [values.mean(1)], "std": [values.std(1, correction=0), values.std(1)]}
     for (name, wanted), value in zip(allowed.items(), result, strict=True):
-        found = expect_shape(value, (channels,), f"the {name} of calc_mean_std(loader)").float()
+        what = gettext("the {name} of calc_mean_std(loader)").format(name=name)
+        found = expect_shape(value, (channels,), what).float()
         if not any(same(found, each) or torch.allclose(found, each, 1e-3, 1e-4) for each in wanted):
             raise CheckFailed(
-                f"With {count} images in batches of {batch} the {name} of calc_mean_std is off.",
+                gettext("With {count} images in batches of {batch} the {name} of calc_mean_std is off.").format(
+                    count=count, batch=batch, name=name
+                ),
                 expected=[round(number, 4) for number in wanted[0].tolist()],
                 actual=[round(number, 4) for number in found.tolist()],
             )

@@ -21,6 +21,7 @@ from grader.checks.numerics import (
     give_weights,
 )
 from grader.checks.strategies import image_sizes, seeds, vgg_configs
+from grader.language import gettext
 from grader.student import StudentError, call, release
 
 SMALL = [8, "M", 12, "M", 512, "M"]
@@ -79,16 +80,17 @@ def test_make_layers_calls(student):
     """make_layers leaves its cfg alone, takes a tuple, and two calls share nothing"""
     called = call(student.make_layers, [5, "M", 7])
     if called.mutated:
-        raise CheckFailed("make_layers changes the cfg it was given; the next call would get another one.")
+        raise CheckFailed(gettext("make_layers changes the cfg it was given; the next call would get another one."))
     first = expect_module(called.result, "make_layers(cfg)")
-    second = expect_module(student.make_layers((5, "M", 7)), "make_layers(cfg), called with a tuple,")
+    again = gettext("make_layers(cfg), called again,")
+    second = expect_module(student.make_layers((5, "M", 7)), gettext("make_layers(cfg), called with a tuple,"))
     x = torch.ones(1, 3, 8, 8)
-    before = expect_shape(second(x), (1, 7, 4, 4), "make_layers(cfg), called again,")
+    before = expect_shape(second(x), (1, 7, 4, 4), again)
     parameters, buffers = first.state()
     first.load_state_dict({entry.name: torch.zeros(entry.shape) for entry in [*parameters, *buffers]})
-    after = expect_shape(second(x), (1, 7, 4, 4), "make_layers(cfg), called again,")
+    after = expect_shape(second(x), (1, 7, 4, 4), again)
     if before.dtype != after.dtype or not torch.equal(before, after):
-        raise CheckFailed("Two results of make_layers share their weights; make new layers in every call.")
+        raise CheckFailed(gettext("Two results of make_layers share their weights; make new layers in every call."))
 
 
 @check(
@@ -158,11 +160,14 @@ def test_vgg_no_init(student):
     model = expect_module(student.VGG(features_of_sevens(student), 3, False), "VGG(features, 3, False)")
     for key, value in model.features.state_dict().items():
         if value.is_floating_point() and not (value == 7).all():
-            raise CheckFailed(f"With init_weights=False, VGG changes features.{key}.", actual=key)
+            message = gettext("With init_weights=False, VGG changes features.{key}.").format(key=key)
+            raise CheckFailed(message, actual=key)
     # PyTorch's own law for a Linear: uniform within 1 / sqrt(inputs), biases too.
     weight = expect_tensor(getattr(model.classifier, "3").weight.narrow(0, 100, 100), "classifier.3.weight")
     if not 0.95 / 64 < weight.abs().max().item() <= 1 / 64:
-        raise CheckFailed("With init_weights=False, the weights of classifier.3 are not those nn.Linear comes with.")
+        raise CheckFailed(
+            gettext("With init_weights=False, the weights of classifier.3 are not those nn.Linear comes with.")
+        )
 
 
 @check(
@@ -259,25 +264,29 @@ def expect_two_dropouts(comparing, kwargs, hidden, context):
         model.load_repeated(state)
         model.train()
         x = torch.zeros(count, 3, 8, 8)
-        logits = expect_shape(model(x, seed=context.seed), (count, classes), "the network in train mode")
+        logits = expect_shape(model(x, seed=context.seed), (count, classes), gettext("the network in train mode"))
         on, off = (logits - 4).abs() < 1e-3, logits.abs() < 1e-3
         share = on.double().mean().item()
         # 2,048 logits, each on with probability 1/4: standard deviation 0.01.
         if not (on | off).all() or abs(share - 0.25) > 0.06:
             raise CheckFailed(
-                f"In train mode the two dropouts together let {share:.0%} of the signals through; 25% is expected.",
-                expected="two dropouts with p = 0.5",
+                gettext(
+                    "In train mode the two dropouts together let {share:.0%} of the signals through; 25% is expected."
+                ).format(share=share),
+                expected=gettext("two dropouts with p = 0.5"),
             )
         # All 32 logits of an image are off with probability 0.75 ** 32 = 1e-4, unless whole images are dropped.
         silent = (~on).all(1).double().mean().item()
         if silent > 0.1:
             raise CheckFailed(
-                f"In train mode the dropouts silence {silent:.0%} of the images whole; drop each signal by itself.",
-                expected="two times nn.Dropout",
+                gettext(
+                    "In train mode the dropouts silence {share:.0%} of the images whole; drop each signal by itself."
+                ).format(share=silent),
+                expected=gettext("two times nn.Dropout"),
             )
         model.eval()
-        quiet = expect_shape(model(x), (count, classes), "the network in eval mode")
+        quiet = expect_shape(model(x), (count, classes), gettext("the network in eval mode"))
         if not ((quiet - 1).abs() < 1e-3).all():
-            raise CheckFailed("In eval mode dropout must do nothing.")
+            raise CheckFailed(gettext("In eval mode dropout must do nothing."))
 
     comparing(kwargs, compare_with)

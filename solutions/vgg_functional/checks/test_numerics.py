@@ -27,6 +27,7 @@ from grader.checks.leaves import (
     with_large,
 )
 from grader.checks.numerics import calibrate, nearby, same
+from grader.language import gettext
 from grader.student import StudentError, call
 from grader.student.leaves import differentiate, fill, hold, look, make, move
 
@@ -123,8 +124,9 @@ def where(student, model, reference, x):
         return ""
     for number, (mine, wanted) in enumerate(zip(maps, maps_of(reference[0], x[:1]), strict=False), 1):
         if not same(mine, wanted):
-            return f" By visualize_features, block {min(number, 5)} is the first that does."
-    return " By visualize_features, the blocks are right: look at the linear layers."
+            said = gettext("By visualize_features, block {number} is the first that does.")
+            return " " + said.format(number=min(number, 5))
+    return " " + gettext("By visualize_features, the blocks are right: look at the linear layers.")
 
 
 @torch.no_grad()
@@ -168,12 +170,16 @@ def test_batch_norm(student, shape, training, options, seed):
     for name, mine, wanted, place in zip(("running_mean", "running_var"), statistics, (mean, var), (3, 4), strict=True):
         held = expect_tensor(found.arguments[place], name).float()
         if held.shape != mine.shape or not torch.allclose(held, mine, rtol=1e-4, atol=1e-5):
-            changed = "is changed although training is off" if not training else "is not what F.batch_norm leaves"
-            unchanged = training and torch.equal(held, wanted)
-            raise CheckFailed(f"{name} {'is not updated in place' if unchanged else changed}.")
+            if not training:
+                said = gettext("{name} is changed although training is off.")
+            elif torch.equal(held, wanted):
+                said = gettext("{name} is not updated in place.")
+            else:
+                said = gettext("{name} is not what F.batch_norm leaves.")
+            raise CheckFailed(said.format(name=name))
     for name, gradient, leaf in zip(("x", "gamma", "beta"), found.places, leaves, strict=True):
         # That of x is a difference of large numbers, and 0 where there are but two of them.
-        expect_gradient(gradient, leaf.grad, f"{name} of batch_norm", scale=0.1)
+        expect_gradient(gradient, leaf.grad, gettext("{name} of batch_norm").format(name=name), scale=0.1)
 
 
 @check(
@@ -214,9 +220,10 @@ def test_statistics(student, context):
         warm_up(model, reference, context, passes)
         with torch.no_grad():
             expected = reference(x)
-        after = f" That is after {passes} runs in train mode."
+        after = " " + gettext("That is after {count} runs in train mode.").format(count=passes)
         expect_output(model.forward, x, expected, after, training=False)
-        expect_output(model.forward, x, expected, " That is when it is called again.", training=False)
+        again = " " + gettext("That is when it is called again.")
+        expect_output(model.forward, x, expected, again, training=False)
 
 
 @check(
@@ -263,15 +270,18 @@ def test_training_gradient(student, context):
         s = factors.mean(1)
         # Standard deviation of s: sqrt(2 / 512) = 0.06.
         if not ((factors - s.unsqueeze(1)).abs() < 1e-2).all() or not ((s - 1).abs() < 0.5).all():
-            raise CheckFailed("VGGSmall(..., use_bn=True) computes something else than it should in train mode.")
+            raise CheckFailed(
+                gettext("VGGSmall(..., use_bn=True) computes something else than it should in train mode.")
+            )
         (y * s * (cotangent @ w)).sum().backward()
         scale = max(parameter.grad.abs().max().item() for parameter in reference.parameters())
         for place, (gradient, parameter) in enumerate(zip(found.leaves, reference.parameters(), strict=False)):
             # A convolution's bias has gradient 0 before batch norm, up to rounding: compare on the scale of the whole.
             tiny = 0.01 * scale if place % 4 == 1 else 0.0
-            expect_gradient(gradient, parameter.grad, f"{held}[{place}] in train mode", tiny)
+            what = gettext("{what} in train mode").format(what=f"{held}[{place}]")
+            expect_gradient(gradient, parameter.grad, what, tiny)
         if any(gradient is None for gradient in found.leaves):
-            raise CheckFailed("In train mode the linear layers get no gradient.")
+            raise CheckFailed(gettext("In train mode the linear layers get no gradient."))
 
     nearby(compare, noise(context, 4, 33))
 
@@ -301,18 +311,21 @@ def test_dropout(student, context):
     # 4,096 logits, each on with probability 1/4: standard deviation 0.007.
     if not (on | (logits.abs() < 1e-3)).all() or abs(on.float().mean().item() - 0.25) > 0.05:
         raise CheckFailed(
-            f"In train mode {logits.ne(0).float().mean():.0%} of the signals pass both dropouts, as {_values(logits)} "
-            "for 1.",
-            expected="a quarter of them, as 4",
+            gettext("In train mode {share:.0%} of the signals pass both dropouts, as {values} for 1.").format(
+                share=logits.ne(0).float().mean(), values=_values(logits)
+            ),
+            expected=gettext("a quarter of them, as 4"),
         )
     # One of 8 images without any signal: never, unless whole images or the features are dropped.
     if not on.any(1).all() or torch.equal(on[0], on[1]):
-        raise CheckFailed("In train mode the dropouts drop whole images, or the same of each; drop signal by signal.")
+        raise CheckFailed(
+            gettext("In train mode the dropouts drop whole images, or the same of each; drop signal by signal.")
+        )
 
 
 def _values(logits):
     found = sorted({round(value, 2) for value in logits.flatten().tolist()} - {0.0})
-    return ", ".join(f"{value:g}" for value in found[:3]) or "nothing"
+    return ", ".join(f"{value:g}" for value in found[:3]) or gettext("nothing")
 
 
 @check(
@@ -367,10 +380,14 @@ def test_init(student):
         if value.dim() == 1:
             kind = place % 4 if place < 32 else 1
             if not (value == (kind == 2)).all():
-                raise CheckFailed(f"{held}[{place}] is not {int(kind == 2)} at the start.", expected=int(kind == 2))
+                message = gettext("{what} is not {number} at the start.")
+                raise CheckFailed(
+                    message.format(what=f"{held}[{place}]", number=int(kind == 2)), expected=int(kind == 2)
+                )
             continue
         if torch.equal(value, other):
-            raise CheckFailed(f"{held}[{place}] is the same in two models: draw new weights, and set no seed.")
+            message = gettext("{what} is the same in two models: draw new weights, and set no seed.")
+            raise CheckFailed(message.format(what=f"{held}[{place}]"))
         value = value.double()
         outputs, inputs = len(value), value[0].numel()
         expected = (2 / inputs if value.dim() == 4 else 2 / (inputs + outputs)) ** 0.5
@@ -379,13 +396,16 @@ def test_init(student):
         allowed = 7 * expected / (2 * value.numel()) ** 0.5
         if not (abs(std - expected) <= allowed and abs(mean) <= 2 * allowed):
             raise CheckFailed(
-                f"{held}[{place}], {tuple(value.shape)}, has mean {mean:.4f} and standard deviation {std:.4f}.",
-                expected=f"mean 0, standard deviation {expected:.4f}",
-                actual=f"mean {mean:.4f}, standard deviation {std:.4f}",
+                gettext("{what}, {shape}, has mean {mean:.4f} and standard deviation {std:.4f}.").format(
+                    what=f"{held}[{place}]", shape=tuple(value.shape), mean=mean, std=std
+                ),
+                expected=gettext("mean 0, standard deviation {std:.4f}").format(std=expected),
+                actual=gettext("mean {mean:.4f}, standard deviation {std:.4f}").format(mean=mean, std=std),
             )
         beyond = (value.abs() > 2.5 * expected).double().mean().item()
         if abs(beyond - BEYOND) > 7 * (BEYOND / value.numel()) ** 0.5:
-            raise CheckFailed(f"{held}[{place}] is not normally distributed.", expected="a normal distribution")
+            message = gettext("{what} is not normally distributed.").format(what=f"{held}[{place}]")
+            raise CheckFailed(message, expected=gettext("a normal distribution"))
 
 
 BEYOND = 0.01242  # the share of normal numbers that are further off than 2.5 standard deviations
@@ -432,8 +452,14 @@ def test_sgd(student, context):
             expect_leaves(held)
             for place, (value, each) in enumerate(zip(expect_values(held, shapes), ours, strict=True)):
                 if not torch.allclose(value, each, rtol=1e-4, atol=1e-5):
-                    kind = "has no gradient, but changes" if place == 1 else "is not what torch.optim.SGD gives"
-                    raise CheckFailed(f"After a step with lr {lr}, a parameter of shape {shapes[place]} {kind}.")
+                    said = gettext(
+                        "After a step with lr {lr}, a parameter of shape {shape} is not what torch.optim.SGD gives."
+                    )
+                    if place == 1:
+                        said = gettext(
+                            "After a step with lr {lr}, a parameter of shape {shape} has no gradient, but changes."
+                        )
+                    raise CheckFailed(said.format(lr=lr, shape=shapes[place]))
 
 
 @check(
@@ -450,10 +476,10 @@ def test_to(student, context):
     warm_up(model, reference, context)
     moved = move(model.to, "cpu")
     if moved is None or getattr(moved, "_grader_handle", None) != model._grader_handle:
-        raise CheckFailed("to(device) does not return the model itself.")
+        raise CheckFailed(gettext("to(device) does not return the model itself."))
     expect_leaves(hold(model), "cpu")
     if not all(map(torch.equal, values_of(model, reference), reference.parameters())):
-        raise CheckFailed("to(device) changes the values of the parameters.")
+        raise CheckFailed(gettext("to(device) changes the values of the parameters."))
     held = give(model, [each.detach() for each in reference.parameters()])
     expect_same_derivative(model, held, reference, noise(context, 3, 61), training=False)
     # torch's meta device is there on every machine, and is another one than the CPU.
@@ -470,7 +496,8 @@ def test_to(student, context):
         other.forward(images.to("meta"), training=False)
     except StudentError as error:
         if "device" in error.text:
-            raise CheckFailed("After to(device), forward finds running statistics on the old device.") from None
+            message = gettext("After to(device), forward finds running statistics on the old device.")
+            raise CheckFailed(message) from None
 
 
 @check(
@@ -491,16 +518,20 @@ def test_evaluate(student, context):
     expected = F.cross_entropy(logits, labels).item(), (logits.argmax(1) == labels).float().mean().item()
     for size in (7, 3):
         found = call(student.evaluate, model, student.probe("loader", x, labels, batch_size=size), grad=True).result
-        _expect_figures(expect_pair(found, "evaluate"), expected, f"evaluate, in batches of {size},")
-    expect_output(model.forward, x, logits, " That is after evaluate.", training=False)
+        _expect_figures(
+            expect_pair(found, "evaluate"), expected, gettext("evaluate, in batches of {size},").format(size=size)
+        )
+    expect_output(model.forward, x, logits, " " + gettext("That is after evaluate."), training=False)
     if not all(map(torch.equal, values_of(model, reference), reference.parameters())):
-        raise CheckFailed("evaluate changes the parameters.")
+        raise CheckFailed(gettext("evaluate changes the parameters."))
 
 
 def _expect_figures(found, expected, what):
-    for name, mine, wanted in zip(("mean loss", "accuracy"), found, expected, strict=True):
+    names = gettext("mean loss"), gettext("accuracy")
+    for name, mine, wanted in zip(names, found, expected, strict=True):
         if not abs(mine - wanted) <= 1e-3 * max(1.0, wanted):
-            raise CheckFailed(f"{what} gives {name} {mine:.4f}; {wanted:.4f} is expected.", expected=f"{wanted:.4f}")
+            message = gettext("{what} gives {name} {value:.4f}; {wanted:.4f} is expected.")
+            raise CheckFailed(message.format(what=what, name=name, value=mine, wanted=wanted), expected=f"{wanted:.4f}")
 
 
 @check(
@@ -540,7 +571,8 @@ def test_train_epoch(student, context):
     _expect_figures(found, (sum(losses) / 8, right / 8), "train_epoch")
     for place, (value, each) in enumerate(zip(values_of(model, reference), reference.parameters(), strict=True)):
         if not torch.allclose(value, each.detach(), rtol=1e-3, atol=1e-5):
-            raise CheckFailed(f"After train_epoch {held}[{place}] is not what torch.optim.SGD makes of it.")
+            message = gettext("After train_epoch {what} is not what torch.optim.SGD makes of it.")
+            raise CheckFailed(message.format(what=f"{held}[{place}]"))
     # Its running statistics, seen through weights that let everything pass.
     statistics = [each.clone() for each in reference.buffers()]
     vgg(context, use_bn=True)
@@ -549,7 +581,9 @@ def test_train_epoch(student, context):
         for each, kept in zip(reference.buffers(), statistics, strict=True):
             each.copy_(kept)
         expected = reference(x)
-    after = " That is after train_epoch, so look at the running statistics: is every batch run once, in train mode?"
+    after = " " + gettext(
+        "That is after train_epoch, so look at the running statistics: is every batch run once, in train mode?"
+    )
     expect_output(model.forward, x, expected, after, training=False)
 
 
@@ -570,6 +604,6 @@ def test_visualize(student, context):
         for _ in range(2):
             maps = call(student.visualize_features, model, x, grad=True).result
             if not isinstance(maps, (list, tuple)) or len(maps) != 6:
-                raise CheckFailed("visualize_features does not return six maps.", expected=6)
+                raise CheckFailed(gettext("visualize_features does not return six maps."), expected=6)
             for place, (mine, wanted) in enumerate(zip(maps, maps_of(reference[0], x), strict=True)):
                 expect_same(mine, wanted, f"visualize_features(...)[{place}]")
