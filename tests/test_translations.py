@@ -92,6 +92,8 @@ NOT_SAID = {
     "def {}(": "looked for in the source",
     "can't allocate memory": "what torch says",
     "evaluate(model, loader, criterion, k={})": "source code",
+    "(mean, std)": "the names of two values",
+    "incompatible tensor type": "what torch says",
     "the content of {}": "what is in a file",
     "no extension": "the name of a file",
     "due parole": "the name of a folder",
