@@ -18,6 +18,7 @@ from nbgrader.utils import determine_grade
 from traitlets import Any as AnyTrait
 from traitlets.config import Configurable
 
+from grader import language, translations
 from grader.nbgrader_course.autograde import Reader
 from grader.nbgrader_course.cells import answer
 from grader.nbgrader_course.collect import complete
@@ -32,6 +33,14 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.fixture(scope="module")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Place:
     place = Place(tiny.make(tmp_path_factory.mktemp("released") / "project"))
+    for folder, english, korean in (
+        ("assignments", "double gives twice its argument", "double은 인자의 두 배를 돌려줍니다"),
+        ("solutions", "triple gives three times its argument", "triple은 인자의 세 배를 돌려줍니다"),
+    ):
+        path = language.catalogue(place.root / folder / NAME, language.CHECKS_DOMAIN, "ko").with_suffix(".po")
+        path.parent.mkdir(parents=True)
+        path.write_text(f'msgid "{english}"\nmsgstr "{korean}"\n', encoding="utf-8")
+    translations.main(place.root)
     place.grader("release", NAME, "--db", f"sqlite:///{place.root}/elsewhere.sqlite")
     return place
 
@@ -56,11 +65,18 @@ def test_what_is_released_tells_nothing(released: Place) -> None:
         texts = dict(every_text(folder))
         assert {"README.md", "Makefile", f"{NAME}.py", f"{NAME}.ipynb", "grading_kit/bootstrap.py"} <= texts.keys()
         assert any(name.endswith("checks/test_public.py") for name in texts)
+        catalogues = {name.partition(".whl/")[2] or name for name in texts if name.endswith((".mo", ".po"))}
+        assert catalogues == {
+            "grader/locale/ko/LC_MESSAGES/grader.mo",
+            "grading_kit/locale/ko/LC_MESSAGES/grader.mo",
+            f"grading_kit/assignments/{NAME}/locale/ko/LC_MESSAGES/checks.mo",
+        }
         for name, text in texts.items():
             assert "return 2 * x" not in text, name
             assert "return 3 * x" not in text, name
             assert "reference.triple" not in text, name  # the hidden check, and how it finds the expected value
             assert "test_hidden" not in text, name
+            assert "세 배를" not in text, name  # a hidden check's sentence, translated
             assert "BEGIN SOLUTION" not in text or ".whl/" in name, name
 
 
@@ -155,6 +171,9 @@ def test_grader_check_in_a_fetched_folder(fetched: Path, where: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Score: 4 of 4 points" in done.stdout
     assert "6 more points" in done.stdout
+    korean = tiny.run(fetched, "check", NAME, GRADER_LANG="ko", PYTHONIOENCODING="utf-8").stdout
+    assert "double은 인자의 두 배를 돌려줍니다" in korean
+    assert "점수: 4점 중 4점" in korean
 
 
 # Parts

@@ -296,29 +296,36 @@ def texts(found: Any) -> Iterator[str]:
         yield found
 
 
-SUBMISSIONS = {
-    "stub": ("inception", "assignments/inception/inception.py"),
-    "mistake": ("vgg16", "solutions/vgg16/mistakes/conv_bias_missing.py"),
-    "error": ("vgg16", "solutions/vgg16/mistakes/flatten_missing.py"),
-}
+STUB = "assignments/inception/inception.py"
+MISTAKE = "solutions/vgg16/mistakes/conv_without_bias.py"
 
 
-@pytest.mark.parametrize("kind", SUBMISSIONS)
-def test_korean(kind: str) -> None:
-    name, path = SUBMISSIONS[kind]
-    done = grader("check", name, "-s", path)
+@pytest.mark.parametrize(
+    ("name", "submission", "said"),
+    [
+        ("inception", STUB, "아직 작성하지 않았습니다"),
+        ("vgg16", MISTAKE, "원인 추정: "),
+        ("inception", "x = 1\n", "정의되어 있지 않습니다"),
+        ("inception", "while True: pass\n", "1초 안에 끝나지 않았습니다"),
+        ("inception", "import os; os._exit(3)\n", "(종료 코드 3)"),
+    ],
+)
+def test_korean(name: str, submission: str, said: str, tmp_path: Path) -> None:
+    path = ROOT / submission
+    if submission.endswith("\n"):
+        path = tmp_path / f"{name}.py"
+        path.write_text(submission)
+    done = grader("check", name, "-s", str(path), *(["--timeout", "1"] if "while" in submission else []))
     assert done.returncode == 1, done.stderr
+    assert said in done.stdout
     assert "점수: " in done.stdout
-    # What the student's code raised, and its source, are what they are.
-    own = [line for line in done.stdout.splitlines() if not re.search(r"예외가 발생|위치: |Error: ", line)]
-    assert [line for line in own if ENGLISH.search(line)] == []
-    assert [line for line in done.stdout.splitlines() if cell_len(line) > 80] == []
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if ENGLISH.search(line) and "파일: " not in line] == []
+    assert [line for line in lines if cell_len(line) > 80 and "파일: " not in line] == []
 
 
 def test_korean_json() -> None:
-    name, path = SUBMISSIONS["mistake"]
-    done = grader("check", name, "-s", path, "--json")
-    result = json.loads(done.stdout)
+    result = json.loads(grader("check", "vgg16", "-s", MISTAKE, "--json").stdout)
     assert [text for text in texts(result) if ENGLISH.search(text)] == []
     for test in result["tests"]:
         assert HANGUL.search(test["name"])
