@@ -75,9 +75,10 @@ def written(root: Path) -> dict[Path, bytes]:
             made = _Catalogue(language, header_comment="", fuzzy=False)
             for text, file in sentences:
                 made.add(text, locations=[(file.relative_to(root).as_posix(), 0)])
+            gone = {message.id: message for message in before if message.id and not made.get(message.id)}
             for message in made:
                 if message.id:
-                    _translate(message, before, known)
+                    _translate(message, before.get(message.id) or known.get(message.id), gone)
             files[path] = _po(made)
             files[path.with_suffix(".mo")] = _mo(made)
     return files
@@ -116,17 +117,16 @@ def specs(path: Path) -> list[CheckSpec]:
     return [getattr(value, ATTRIBUTE) for value in vars(module).values() if hasattr(value, ATTRIBUTE)]
 
 
-def _translate(message: Message, before: Catalog, known: dict[Text, Message]) -> None:
-    """Give ``message`` the translation it had, here or elsewhere, or that of one like it."""
-    old = before.get(message.id) or known.get(message.id)
+def _translate(message: Message, old: Message | None, gone: dict[Text, Message]) -> None:
+    """Give ``message`` the translation it had, or that of the sentence like it that is ``gone``."""
     if old is not None:
         message.string, message.user_comments = old.string, old.user_comments
         message.flags |= old.flags & {"fuzzy"}
         return
-    texts = {str(text): text for text in known if isinstance(text, str) is isinstance(message.id, str)}
+    texts = {str(text): text for text in gone if isinstance(text, str) is isinstance(message.id, str)}
     alike = difflib.get_close_matches(str(message.id), texts, 1, ALIKE)
-    if alike:
-        message.string = known[texts[alike[0]]].string
+    if alike and gone[texts[alike[0]]].string:
+        message.string = gone[texts[alike[0]]].string
         message.flags.add("fuzzy")
 
 
