@@ -556,7 +556,8 @@ def test_train_epoch(student, context):
     model = build(student.VGGSmall, "VGG11", use_bn=True, draws=PERIOD)
     held = give(model, list(reference.parameters()), PERIOD)
     velocities = make(student, [torch.zeros(each.shape) for each in reference.parameters()])
-    x, labels = noise(context, 5, 81), torch.tensor([3, 3, 1, 3, 4])
+    said = layer.bias.argmax()  # of every image, at the start: so 2 of 3 are right, then 1 of 2
+    x, labels = noise(context, 5, 81), (said + torch.tensor([0, 0, 1, 0, 2])) % 10
     optimiser = Optimiser(list(reference.parameters()))
     losses, right = [], 0
     reference.train()
