@@ -120,11 +120,12 @@ def without_compiling(*given: Any) -> Iterator[None]:
     if not tensors or sum(each.numel() for each in tensors) > _SMALL:
         yield
         return
-    was = torch.backends.mkldnn.set_flags(False, _fp32_precision=None)[0]  # torch says nothing of it in public
+    flags: Any = torch.backends.mkldnn
+    was, flags.enabled = flags.enabled, False
     try:
         yield
     finally:
-        torch.backends.mkldnn.set_flags(was, _fp32_precision=None)
+        flags.enabled = was
 
 
 def run(function: Any, *args: Any, **kwargs: Any) -> Any:

@@ -94,8 +94,6 @@ NOT_SAID = {
     "incompatible tensor type": "what torch says",
     "(mean, std)": "the same in every language",
     "evaluate(model, loader, criterion, k={})": "source code",
-    "(mean, std)": "the names of two values",
-    "incompatible tensor type": "what torch says",
     "the content of {}": "what is in a file",
     "no extension": "the name of a file",
     "due parole": "the name of a folder",

@@ -1,0 +1,109 @@
+"""Requests to a real worker that wait for no answer, and what comes back in few of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from live import student as working
+
+from grader import tracing
+from grader.judge.session import Session
+from grader.judge.workers import Workers
+from grader.student import Student, StudentError, call_soon
+from grader.student.outcomes import WorkerLost
+
+SOURCE = """
+import time
+import torch
+from torch import nn
+
+seen = []
+
+def note(what):
+    seen.append(what)
+
+def fail(what):
+    raise ValueError(what)
+
+def hang():
+    time.sleep(60)
+
+def notes():
+    return seen
+
+class Odd(nn.Module):
+    def state_dict(self, *args, **kwargs):
+        return []
+"""
+
+
+@pytest.fixture
+def work() -> Iterator[Student]:
+    with working(SOURCE) as student:
+        yield student
+
+
+def test_requests_are_done_in_their_order(work: Student) -> None:
+    for what in ("a", "b"):
+        call_soon(work.note, what)
+    assert work.notes() == ["a", "b"]
+
+
+def test_what_is_raised_soon_is_told_by_the_next_request(work: Student) -> None:
+    call_soon(work.note, "before")
+    call_soon(work.fail, "no")
+    call_soon(work.note, "after it")
+    with pytest.raises(StudentError) as raised:
+        work.note("instead of it")
+    assert raised.value.message == "fail('no') raised ValueError: no"
+    assert work.notes() == ["before"]  # neither was run, and the error is told once
+
+
+def test_what_is_raised_soon_is_told_when_a_check_ends() -> None:
+    with Workers() as workers:
+        session = Session(workers, {"work.py": SOURCE.encode()})
+        session.begin(120)
+        try:
+            call_soon(Student(session).fail, "no")
+            with pytest.raises(StudentError, match="no"):
+                session.settle()
+            session.settle()  # nothing is left
+        finally:
+            session.close()
+
+
+def test_what_hangs_is_out_of_time_at_the_next_request() -> None:
+    with Workers() as workers:
+        session = Session(workers, {"work.py": SOURCE.encode()})
+        session.begin(120)
+        try:
+            student = Student(session)
+            student.notes()  # the import has its own limit
+            session.begin(1)
+            call_soon(student.hang)
+            with pytest.raises(WorkerLost) as lost:
+                student.notes()
+            assert lost.value.status == "timeout"
+        finally:
+            session.close()
+
+
+def test_buffers_come_without_parameters() -> None:
+    with working("from torch.nn import BatchNorm2d, Linear\n" + SOURCE) as work:
+        names, values = work.BatchNorm2d(2).kept()
+        assert names == ["running_mean", "running_var", "num_batches_tracked"] == list(values)
+        assert torch.equal(values["running_var"], torch.ones(2))
+        assert work.Linear(2, 3).kept() == ([], {})
+        assert work.Odd().kept() is None
+
+
+def test_only_small_inputs_are_computed_without_compiling() -> None:
+    small, large = torch.zeros(4, 4), torch.zeros(64, 1025)
+    before = torch.backends.mkldnn.enabled
+    with tracing.without_compiling(small):
+        assert not torch.backends.mkldnn.enabled
+    with tracing.without_compiling(small, large):
+        assert torch.backends.mkldnn.enabled == before
+    assert torch.backends.mkldnn.enabled == before
