@@ -91,8 +91,6 @@ NOT_SAID = {
     "{}, line {}{}: {}": "Frame",
     "def {}(": "looked for in the source",
     "can't allocate memory": "what torch says",
-    "incompatible tensor type": "what torch says",
-    "(mean, std)": "the same in every language",
     "evaluate(model, loader, criterion, k={})": "source code",
     "the content of {}": "what is in a file",
     "no extension": "the name of a file",
