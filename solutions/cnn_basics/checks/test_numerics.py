@@ -34,7 +34,9 @@ def test_conv_output_size_everywhere(student):
             if error.status != "error":
                 raise
             found = refused
-        if type(found) is not type(wanted) or found != wanted:
+        # Not by ==: a function may return these words.
+        right = found is refused if wanted is refused else type(found) is int and found == wanted
+        if not right:
             message = gettext("conv_output_size({n}, {f}, {p}, {s}) gives {found}; {wanted} is expected.").format(
                 n=n, f=f, p=p, s=s, found=found, wanted=wanted
             )
