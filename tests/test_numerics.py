@@ -264,3 +264,13 @@ def test_whatever_else_is_wrong_is_wrong_at_once(at: int) -> None:
     with pytest.raises(CheckFailed, match="another output"):
         nearby(compare, torch.zeros(3))
     assert len(asked) == at + 1
+
+
+def test_a_difference_is_measured_on_the_scale_of_what_is_compared() -> None:
+    """Of one value, or of equal ones, the standard deviation is 0: float32 rounds them by more than 0."""
+    rounded = torch.tensor([0.3]) * (1 + 2**-20)
+    assert same(rounded, torch.tensor([0.3]))
+    assert not same(torch.tensor([0.3001]), torch.tensor([0.3]))
+    assert not same(torch.tensor([1e-5, -1e-5]), torch.tensor([2e-5, -2e-5]))
+    assert same(torch.tensor([1e-7]), torch.tensor([0.0]), scale=1.0)
+    assert not same(torch.tensor([1e-2]), torch.tensor([0.0]), scale=1.0)

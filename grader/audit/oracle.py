@@ -22,7 +22,8 @@ from grader.assignment import Assignment, AssignmentError
 from grader.audit.observe import Observation, same
 
 NAME = "grader_audited"  # of the module that is observed
-SECONDS = 60  # for all observations of one module: a loop without end is a difference
+SECONDS = 60  # of the processor, for all observations of one module: a loop without end is a difference
+PATIENCE = 20  # times as long on the clock: the machine may have other work
 Observe = Callable[[ModuleType], Iterable[Observation]]
 
 
@@ -119,7 +120,7 @@ def _module(source: str) -> ModuleType:
 
 @contextlib.contextmanager
 def _limit(seconds: float) -> Iterator[None]:
-    """Raises `_TooLong` after ``seconds``, where the system has such an alarm."""
+    """Raises `_TooLong` after ``seconds`` of the processor's time, where the system has such an alarm."""
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -127,10 +128,13 @@ def _limit(seconds: float) -> Iterator[None]:
     def stop(number: int, frame: object) -> None:
         raise _TooLong
 
-    previous = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    alarms = ((signal.SIGPROF, signal.ITIMER_PROF, seconds), (signal.SIGALRM, signal.ITIMER_REAL, PATIENCE * seconds))
+    previous = [signal.signal(number, stop) for number, _, _ in alarms]
+    for _, timer, after in alarms:
+        signal.setitimer(timer, after)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+        for (number, timer, _), handler in zip(alarms, previous, strict=True):
+            signal.setitimer(timer, 0)
+            signal.signal(number, handler)
