@@ -37,7 +37,7 @@ setup: ## make the environment .venv, or bring it up to date
 	@$(subst --quiet,,$(READY))
 
 test: ready ## run the project's own tests: ARGS="-k protocol -x" goes to pytest
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bank: ready ## grade every wrong and every unusual right submission in solutions/; all verdicts must be right
 	@WHOLE_BANK=1 $(BIN)/python -m pytest -s tests/test_bank.py $(ARGS)

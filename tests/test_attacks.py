@@ -33,9 +33,6 @@ from grader.judge.workers import Workers
 from grader.result import Result
 from grader.submission import Submission
 
-# One process runs these one after the other, in one sandbox.
-pytestmark = pytest.mark.xdist_group("attacks")
-
 ATTACKS = sorted((Path(__file__).parent / "attacks").glob("*.py"))
 FAIR = {
     "shape": "passed", "architecture": "passed", "double": "failed", "names": "failed", "function": "failed",

@@ -12,9 +12,6 @@ from grader import assignment
 from grader.audit.bank import catchers, topics
 from grader.result import Result
 
-# One process runs these one after the other: each of a bank is graded once, on all cores.
-pytestmark = pytest.mark.xdist_group("bank")
-
 ASSIGNMENTS = tuple(assignment.names(ROOT))
 _graded: dict[str, dict[Path, Result]] = {}
 

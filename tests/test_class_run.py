@@ -36,9 +36,6 @@ from grader.judge.grade import grade
 from grader.result import CheckDetail, Result
 from grader.submission import Submission
 
-# One process runs these one after the other: each takes all cores by itself.
-pytestmark = pytest.mark.xdist_group("class_run")
-
 WRONG = "def double(x):\n    return 2 * x\n\n\ndef triple(x):\n    return 2 * x\n"
 CLASS = {
     "alice": course.RIGHT,

@@ -30,8 +30,6 @@ from grader.nbgrader_course.autograde import MAX_COLOURED, _is_slow
 from grader.nbgrader_course.markdown import harmless
 
 expect.set_options(timeout=real.PATIENCE * 1000)
-# One process runs these one after the other: they share a course, a server and a browser.
-pytestmark = pytest.mark.xdist_group("formgrader")
 
 EVIL = '<script>window.acted = 1</script><img src=x onerror="window.acted = 2">'
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

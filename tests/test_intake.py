@@ -1005,7 +1005,9 @@ def test_names_in_zips_from_korean_windows(subs: Path, work: Assignment) -> None
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such files here")
-def test_links_pipes_and_sockets_are_not_opened(subs: Path, tmp_path: Path, work: Assignment) -> None:
+def test_links_pipes_and_sockets_are_not_opened(
+    subs: Path, tmp_path: Path, work: Assignment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     secret = tmp_path / "secret"
     put(secret, {"work.py": WORK})
     put(subs, {"ann/x.txt": b"x", "bob.py": WORK, "fay/work.py": WORK})
@@ -1019,7 +1021,7 @@ def test_links_pipes_and_sockets_are_not_opened(subs: Path, tmp_path: Path, work
     (subs / "ian").mkdir()
     os.mkfifo(subs / "ian" / "work.py")
     with socket.socket(socket.AF_UNIX) as listening:
-        os.chdir(subs)  # the path of a socket must be short
+        monkeypatch.chdir(subs)  # the path of a socket must be short
         listening.bind("jon.py")
         found = by_name(subs, work)
     for name in ("ann", "cat", "dan", "eve", "gus"):

@@ -34,9 +34,6 @@ from grader.judge.workers import Workers
 from grader.nbgrader_course import source
 from grader.nbgrader_course.export import Checks
 
-# One process runs these one after the other: they share a course.
-pytestmark = pytest.mark.xdist_group("nbgrader")
-
 FULL, PARTIAL = 10.0, 4.0
 FORMULA = "=1+1"  # a student's name, as good as any other
 ESSAY = 5.0  # points of a cell that people grade

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -12,10 +13,12 @@ from torchvision.models import vgg
 from grader import assignment
 from grader.judge.context import import_solution
 
+ROOT = Path(__file__).resolve().parent.parent
+
 
 @pytest.fixture(scope="module")
 def solution() -> ModuleType:
-    return import_solution(assignment.load("vgg_family", assignment.find_root()))
+    return import_solution(assignment.load("vgg_family", ROOT))
 
 
 def test_networks_have_torchvisions_layers(solution: ModuleType) -> None:
