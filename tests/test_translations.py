@@ -91,6 +91,8 @@ NOT_SAID = {
     "{}, line {}{}: {}": "Frame",
     "def {}(": "looked for in the source",
     "can't allocate memory": "what torch says",
+    "incompatible tensor type": "what torch says",
+    "(mean, std)": "the names of two values",
     "evaluate(model, loader, criterion, k={})": "source code",
     "the content of {}": "what is in a file",
     "no extension": "the name of a file",
