@@ -82,6 +82,23 @@ def linear(weight: torch.Tensor, bias: torch.Tensor | None = None) -> nn.Linear:
     return made
 
 
+def nested(layers: Sequence[Any]) -> nn.Module:
+    """An nn.Sequential of ``layers``: each a list of the same kind, or ("Conv2d", {"in_channels": 2, ...}) of torch.nn.
+
+    >>> nested([[("Linear", {"in_features": 2, "out_features": 3})]])
+    Sequential(
+      (0): Sequential(
+        (0): Linear(in_features=2, out_features=3, bias=True)
+      )
+    )
+    """
+    made = [
+        nested(each) if not isinstance(each[0], str) else getattr(nn, each[0])(**each[1])  # a layer with its options
+        for each in layers
+    ]
+    return nn.Sequential(*made)
+
+
 def loader(inputs: torch.Tensor, labels: torch.Tensor, batch_size: int) -> DataLoader[Any]:
     """The pairs in their order, ``batch_size`` at a time; the last batch is smaller where they do not divide."""
     return DataLoader(TensorDataset(inputs, labels), batch_size=batch_size)
@@ -167,6 +184,7 @@ _MAKERS: dict[str, Callable[..., Any]] = {
     for each in (
         model,
         linear,
+        nested,
         loader,
         interrupted_loader,
         criterion,

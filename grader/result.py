@@ -9,6 +9,8 @@ from msgspec import UNSET, UnsetType
 
 Status = Literal["passed", "failed", "error", "timeout", "out_of_memory", "crashed", "blocked", "not_attempted"]
 STATUSES: tuple[Status, ...] = get_args(Status)
+# Of a check that was run and did not pass.
+FAILURES: tuple[Status, ...] = ("failed", "error", "timeout", "out_of_memory", "crashed", "not_attempted")
 Visibility = Literal["visible", "hidden", "after_due_date", "after_published"]
 
 

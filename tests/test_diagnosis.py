@@ -26,7 +26,7 @@ from grader.judge.grade import grade
 from grader.judge.plugin import run_checks
 from grader.judge.session import Session
 from grader.judge.workers import Workers
-from grader.result import TestResult
+from grader.result import FAILURES
 from grader.student import Student
 from tests.bank import ROOT, submissions
 
@@ -45,20 +45,13 @@ def chosen(name: str) -> Assignment:
     return assignments.load(name, ROOT, timeout=600)
 
 
-def passed(name: str, workers: Workers) -> list[TestResult]:
-    """What the checks say of the solution."""
-    solution = submission.read(chosen(name), ROOT / "solutions" / name / f"{name}.py")
-    return grade(chosen(name), solution, workers, data=Path("digits")).tests
-
-
-def findings(name: str, file: Path, known: list[TestResult], workers: Workers) -> list[Finding]:
+def findings(name: str, file: Path, workers: Workers) -> list[Finding]:
     """Of the first check that ``file``'s header names and that fails."""
     handed_in = submission.read(chosen(name), file)
     context = Context(chosen(name), handed_in, lambda: datasets.find(Path("digits")), 0, threads=1)
-    others = [test for test in known if test.extra_data.check not in catchers(file)]
     workers.memory_mb = 4_000
     with closing(Session(workers, handed_in.files, import_seconds=600)) as session:
-        plugin = run_checks(session, context, known=others, fail_fast=True)
+        plugin = run_checks(session, context, only=catchers(file), stop_after=FAILURES)
     return list(diagnose(plugin, context, workers).values())
 
 
@@ -80,10 +73,9 @@ def test_mistakes_of_the_bank(name: str, workers: Workers) -> None:
     """The table is solutions/NAME/mistakes/diagnoses.toml, written from the headers; it is printed with -s."""
     table = tomllib.loads((ROOT / "solutions" / name / "mistakes" / "diagnoses.toml").read_text(encoding="utf-8"))
     assert set(table) == {file.stem for file in (ROOT / "solutions" / name / "mistakes").glob("*.py")}
-    known = passed(name, workers)
     told_right, wrong, silent = [], [], []
     for file in submissions(name, "mistakes"):
-        found = findings(name, file, known, workers)
+        found = findings(name, file, workers)
         places = table[file.stem]
         if any(right(each, places) for each in found):
             told_right.append(file.stem)

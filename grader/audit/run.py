@@ -18,7 +18,7 @@ from grader.audit.rewrites import rewritten
 from grader.audit.warm import Warm
 from grader.class_run.executors import local
 from grader.edits.operators import dumped, edits
-from grader.result import Status, TestResult
+from grader.result import FAILURES, Status
 from grader.submission import Submission
 
 Kind = Literal["variant", "mistake", "rewrite", "mutant"]
@@ -169,7 +169,8 @@ def run(
     """The verdicts on ``chosen``, as they are found, by ``jobs`` processes.
 
     Args:
-        every: run all checks on each case, also those that wait for one that fails; else up to the first that fails.
+        every: run all checks on each case, also those that wait for one that fails; else a wrong one only until a check
+            has caught it, those first that have caught most in least time.
         tell_checks: told the names of the checks first.
 
     Raises:
@@ -184,7 +185,7 @@ def run(
 
 def check_names(assignment: Assignment) -> list[str]:
     """The names of ``assignment``'s checks, in their order."""
-    return Warm.of(assignment).check_names()
+    return list(Warm.of(assignment).checks)
 
 
 def examine(assignment: Assignment, case: Case, every: bool) -> Verdict:
@@ -211,54 +212,40 @@ def examine(assignment: Assignment, case: Case, every: bool) -> Verdict:
     for other in assignment.settings.files[1:]:
         assert assignment.secret is not None
         files[other] = (assignment.secret / other).read_bytes()
-    accepted, caught, told, message, broken = _judge(warm, Submission(Path(case.name), files), every)
-    false = accepted != right
+    judged = _judge(warm, Submission(Path(case.name), files), verdict, every)
+    false = judged.accepted != right
     return msgspec.structs.replace(
-        verdict,
-        accepted=accepted,
-        caught=caught,
-        told=told,
-        message=message,
-        broken=broken,
+        judged,
         seconds=round(time.monotonic() - proved, 3),
         diff=_diff(solution_of(assignment), case.source) if false else "",
     )
 
 
-def _judge(warm: Warm, handed_in: Submission, every: bool) -> tuple[bool, dict[str, Status], list[str], str, list[str]]:
-    """Whether it gets full points; the checks it does not pass, those of a report; what the first says; what broke.
+def _judge(warm: Warm, handed_in: Submission, verdict: Verdict, every: bool) -> Verdict:
+    """``verdict`` with what the checks say, each run whether or not what it requires has passed.
 
-    With ``every`` the checks that wait for another one are run as if that one had passed.
+    None is run after one that has timed out: it would, too.
     """
-    caught: dict[str, Status] = {}
-    told: list[str] = []
+    order = list(warm.checks)
+    if verdict.right is False and not every:
+        order = sorted(warm.promising(), key=lambda name: name not in verdict.caught_by)
     broken: list[str] = []
-    known: list[TestResult] = []
-    accepted, message = True, ""
-    while True:
-        result = warm.grade(
-            handed_in, fail_fast=not every, known=known, on_broken=lambda name, said: broken.append(name)
-        )
-        waiting = []
-        for test in result.tests:
-            if test.extra_data.status == "blocked":
-                waiting.append(test)
-            elif test.extra_data.status != "passed":
-                message = message or test.extra_data.message
-                caught[test.extra_data.check] = test.extra_data.status
-        if result.extra_data.message:
-            caught, message = {IMPORT: result.extra_data.status}, result.extra_data.message
-        if not known:
-            told = list(caught)
-        accepted = accepted and result.score == result.extra_data.max_score
-        if not every or not waiting or IMPORT in caught:
-            return accepted, caught, told, message, broken
-        known = [_passed(test) for test in result.tests if test not in waiting]
-
-
-def _passed(test: TestResult) -> TestResult:
-    detail = msgspec.structs.replace(test.extra_data, status="passed")
-    return msgspec.structs.replace(test, status="passed", score=test.max_score, extra_data=detail)
+    result = warm.grade(
+        handed_in,
+        only=order,
+        stop_after=("timeout",) if every else FAILURES,
+        on_broken=lambda name, said: broken.append(name),
+    )
+    if verdict.right is False:
+        warm.note(result)
+    details = {test.extra_data.check: test.extra_data for test in result.tests}
+    caught = {name: details[name].status for name in order if details[name].status in FAILURES}
+    told, message = warm.told(list(caught)), "".join(details[name].message for name in list(caught)[:1])
+    if result.extra_data.message:
+        caught, told, message = {IMPORT: result.extra_data.status}, [IMPORT], result.extra_data.message
+    return msgspec.structs.replace(
+        verdict, accepted=not caught, caught=caught, told=told, message=message, broken=broken
+    )
 
 
 def _diff(solution: str, other: bytes) -> str:

@@ -25,9 +25,9 @@ from grader.sequential import Decision, SequentialTest
 from grader.student import CheckFailed, Remote
 
 BATCH = 50
-# A model that agrees with the reference is decided after 60 to 100 images: these come in smaller batches, which costs
-# more per image, but fewer of them.
-SOON, SMALL_BATCH = 128, 32
+# Of the student's model. The first batch is small, since it decides a model that has learnt nothing; an image costs
+# least in large ones; after the one that decides a model which agrees with the reference they are small again.
+FIRST, LARGE, LATER = 32, 128, 64
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,11 @@ def measure(model: Remote, benchmark: Benchmark) -> Accuracy:
     count = None if known is None else int(known.sum())
     test = SequentialTest(len(dataset), benchmark.threshold, count)
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(benchmark.order_seed))
+    sizes = _batch_sizes(SequentialTest(len(dataset), benchmark.threshold, count), known, order, benchmark.exact)
     model.eval()
     model.use_threads(benchmark.threads)
     try:
-        for chosen in (*order[:SOON].split(SMALL_BATCH), *order[SOON:].split(BATCH)):
+        for chosen in order.split(sizes):
             images = normalise(dataset.images[chosen])
             logits = expect_shape(
                 model(images),
@@ -112,6 +113,24 @@ def measure(model: Remote, benchmark: Benchmark) -> Accuracy:
     finally:
         model.use_threads(1)
     return Accuracy(test.decision, test.correct, test.seen, len(dataset), test.interval)
+
+
+def _batch_sizes(test: SequentialTest, known: torch.Tensor | None, order: torch.Tensor, exact: bool) -> list[int]:
+    """How many images to ask about at a time.
+
+    >>> known = torch.arange(450) != 7
+    >>> _batch_sizes(SequentialTest(450, 0.9, 449), known, torch.arange(450), exact=False)
+    [32, 91, 64, 64, 64, 64, 64, 7]
+    """
+    total, soon = len(order), 0
+    if known is not None and not exact:  # a model that agrees with the reference: decided by these
+        test.update(known[order].numpy(), known[order].numpy())
+        soon = max(0, min(test.decided_at or 0, total) - FIRST)
+    sizes = [min(FIRST, total)]
+    parts = -(-soon // LARGE)
+    sizes += [soon * (part + 1) // parts - soon * part // parts for part in range(parts)]
+    left, step = total - sum(sizes), LARGE if exact else LATER
+    return [*sizes, *[step] * (left // step), *[left % step] * (left % step > 0)]
 
 
 def expect_accuracy(model: Remote, benchmark: Benchmark) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from grader import probes
+from grader.checks.numerics import same
 from grader.checks.values import expect_equal, expect_number, expect_numbers
 from grader.language import gettext
 from grader.student import CheckFailed, Remote, Student, call
@@ -174,6 +175,23 @@ def expect_rates(student: Student, optimizer: Remote, expected: list[float], wha
     )
     for actual, wanted in zip(found, expected, strict=True):
         expect_equal(actual, wanted, what, tolerance=1e-6 * wanted)
+
+
+def expect_recording(student: Student, function: Path, args: list[Any]) -> None:
+    """After ``function(*args)`` gradients are recorded, if they were before: another model's logits tell.
+
+    Raises:
+        CheckFailed: they are not.
+    """
+    plan = Plan(0)
+    model = plan.model(student.probe)
+    what = gettext("{function}, and another model after it,").format(function=function)
+    found = student.probe("in_turn", [[function.value(), args], [model.eval(), [plan.inputs]]], doing=what)
+    with torch.no_grad():
+        silent = plan.model(probes.make).eval()(plan.inputs)
+    if isinstance(found, list) and same(found[-1], silent):
+        said = gettext("After {function} gradients are no longer recorded: use `with torch.no_grad():`.")
+        raise CheckFailed(said.format(function=function))
 
 
 def expect_object(value: Any, what: str) -> Remote:

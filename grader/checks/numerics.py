@@ -179,7 +179,7 @@ def expect_same_function(
         if not same(called.result, expected):
             _explain(student, reference, x, called.result, expected, what)
     if training:
-        _expect_same_buffers(student, reference)
+        expect_same_buffers(student, reference)
         return
     for x, expected in zip(inputs[:1], wanted, strict=False):
         again = expect_tensor(student(x), str(student))
@@ -439,7 +439,12 @@ def _explain(
     )
 
 
-def _expect_same_buffers(student: Remote, reference: nn.Module) -> None:
+def expect_same_buffers(student: Remote, reference: nn.Module) -> None:
+    """Both keep the same running statistics; after a forward run of each in train mode, on the same input.
+
+    Raises:
+        CheckFailed: naming the first that differs.
+    """
     kept = student.kept()
     if kept is None:
         raise CheckFailed(gettext("{student}.state_dict() is no dictionary.").format(student=student))

@@ -32,7 +32,8 @@ from grader.student.outcomes import MissingName, WorkerLost
 
 SECONDS = 10.0  # for one request, and to look into both models for one check; it takes some tenths of one
 SEARCH = 2.0  # seconds for all edits of a submission that are tried; one that has begun is finished
-SLOW = 5.0  # seconds: for a check that takes as long nothing is tried
+SLOW = 1.0  # seconds: for a check that takes as long no edit is tried
+LOOKS = 4  # at both models, for one submission; a check that fails by a mistake already found needs none
 KEEP = 0.5  # seconds, as they took before, of checks that passed and must still pass under an edit
 TRIED = 40  # of them for one check
 MOST_NUMBER = 1_000  # in a layer's name
@@ -55,11 +56,13 @@ def diagnose(plugin: JudgePlugin, context: Context, workers: Workers) -> dict[st
         passed = [outcome for outcome in plugin.outcomes.values() if outcome.status == "passed" and outcome.evidence]
         search = _Search(context, workers, passed)
         looking = _Looking(context, session, parsed(context.source))
-        for outcome in failed:
+        for outcome in sorted(failed, key=lambda outcome: outcome.seconds):
             assert outcome.evidence is not None
-            finding = looking.at(outcome.evidence)
-            if outcome.seconds < SLOW and isinstance(outcome.evidence.error, (CheckFailed, StudentError)):
-                finding = search.mend(outcome.evidence, finding)
+            quick = outcome.seconds < SLOW and isinstance(outcome.evidence.error, (CheckFailed, StudentError))
+            finding = search.again(outcome.evidence) if quick else None
+            if finding is None:
+                finding = looking.at(outcome.evidence)
+                finding = search.mend(outcome.evidence, finding) if quick else finding
             if finding is not None and _known_names(finding, context.source.decode(errors="replace")):
                 found[outcome.spec.name] = finding
                 outcome.diagnosis = tell(finding, bluntness)
@@ -101,6 +104,7 @@ class _Looking:
         self._context, self._session, self._code = context, session, code
         self._functions = frozenset() if code is None else functions_of(code)
         self._made: Made | None = None
+        self._left = LOOKS
         secret = context.assignment.secret
         path = None if secret is None else secret / context.assignment.settings.files[0]
         self._solution = None if path is None else parsed(path.read_bytes())
@@ -108,8 +112,9 @@ class _Looking:
     def at(self, evidence: Evidence) -> Finding | None:
         reference = self._context.reference
         subject = None if reference is None else subject_of(evidence.asked, reference)
-        if reference is None:
+        if reference is None or not self._left:
             return None
+        self._left -= 1
         if self._code is not None and self._solution is not None:
             failed = bool(evidence.asked) and evidence.asked[-1][1].get("target") is None
             found = signature.difference(self._solution, self._code, maker(evidence), failed)
@@ -137,7 +142,7 @@ class _Search:
         self._context, self._workers = context, workers
         self._passed = sorted(passed, key=lambda outcome: outcome.seconds)
         self._left = SEARCH
-        self._mending: list[Edit] = []  # what has mended another check is tried first
+        self._mended: list[tuple[Edit, Finding]] = []  # what has mended another check, and what was found there
         self._code = parsed(context.source)
 
     def mend(self, evidence: Evidence, finding: Finding | None) -> Finding | None:
@@ -146,15 +151,21 @@ class _Search:
             if self._left <= 0:
                 break
             if self._passes(evidence, edit) and self._keeps(edit):
-                self._mending.append(edit)
                 if finding is None:
                     owner = maker(evidence)
                     finding = Finding("", owner, "edit", gettext("one change there is enough."), confident=False)
-                return replace(finding, mended=(edit.what, edit.line))
+                finding = replace(finding, mended=(edit.what, edit.line))
+                self._mended.append((edit, finding))
+                return finding
         if finding is not None and finding.values and self._code is not None:  # of its lines the one to blame
             first = next(self._values(self._code, finding), None)
             return finding if first is None else replace(finding, lines=(first.line,))
         return finding
+
+    def again(self, evidence: Evidence) -> Finding | None:
+        """What was found for another check, if the edit that mends that one mends this one, too."""
+        found = (finding for edit, finding in self._mended if self._left > 0 and self._passes(evidence, edit))
+        return next(found, None)
 
     def _values(self, code: Code, finding: Finding) -> Iterator[Edit]:
         for name, actual, expected in finding.values:
@@ -164,7 +175,6 @@ class _Search:
         code = self._code
         if code is None:
             return
-        yield from self._mending
         if finding is not None:
             yield from self._values(code, finding)
             if finding.values:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -47,9 +47,10 @@ def grade(
     data: Path | Dataset | None = None,
     exact: bool = False,
     seed: int | None = None,
-    fail_fast: bool = False,
     threads: int | None = None,
     known: Iterable[TestResult] = (),
+    only: Sequence[str] | None = None,
+    stop_after: Collection[Status] = (),
     diagnosis: bool = False,
     on_broken: Callable[[str, str], None] | None = None,
     announce: Callable[[str, int, int], None] = lambda title, done, total: None,
@@ -63,9 +64,10 @@ def grade(
         exact: accuracy on every image.
         seed: of the checks' random choices; by default it follows from the contents of the submission and of the
             hidden checks: grading a file twice gives the same result, and without the latter nobody can foretell it.
-        fail_fast: run no further check after one that did not pass; enough to know whether it gets full points.
         threads: for what takes much computing; by default one for each core.
         known: what became of checks that need not be run again.
+        only: run these checks alone, in this order, whether or not what they require has passed.
+        stop_after: run no further check after one that ended in one of these statuses.
         diagnosis: say of checks that fail where the mistake is likely to be, as bluntly as the assignment wants.
         on_broken: told (check, traceback) of a check that breaks by itself, which is then an error of that check and
             named in the result. Without it, it raises.
@@ -106,7 +108,7 @@ def grade(
                 withheld=assignment.settings.withheld,
             )
             with closing(opened) as session:
-                plugin = run_checks(session, context, announce, fail_fast, known, on_broken)
+                plugin = run_checks(session, context, announce, known, on_broken, only, stop_after)
             if workers.sandbox is None or not session.disturbed:
                 break
         if diagnosis:

@@ -6,7 +6,7 @@ import os
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -70,11 +70,12 @@ class JudgePlugin:
         session: Session,
         context: Context,
         announce: Callable[[str, int, int], None],
-        fail_fast: bool = False,
         known: Iterable[TestResult] = (),
         on_broken: Callable[[str, str], None] | None = None,
+        only: Sequence[str] | None = None,
+        stop_after: Collection[Status] = (),
     ) -> None:
-        self.fail_fast, self.on_broken = fail_fast, on_broken
+        self.only, self.stop_after, self.on_broken = only, stop_after, on_broken
         self.known = {test.extra_data.check: test for test in known}
         self.session, self.surroundings, self.announce = session, context, announce
         self.outcomes: dict[str, Outcome] = {}
@@ -114,8 +115,8 @@ class JudgePlugin:
             if unknown:
                 self.broken.append(f"{outcome.spec.name} requires {unknown[0]}, and there is no such check.")
         if not self.broken:
-            order = _by_prerequisites({name: outcome.spec.requires for name, outcome in self.outcomes.items()})
-            items[:] = [specs[name] for name in order]
+            requires = {name: outcome.spec.requires for name, outcome in self.outcomes.items()}
+            items[:] = [specs[name] for name in (by_prerequisites(requires) if self.only is None else self.only)]
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -146,14 +147,15 @@ class JudgePlugin:
             outcome.known = self.known[spec.name]
             outcome.status = outcome.known.extra_data.status
             return
-        waiting = [name for name in spec.requires if self.outcomes[name].status != "passed"]
+        required = spec.requires if self.only is None else ()
+        waiting = [name for name in required if self.outcomes[name].status != "passed"]
         if self.import_error is not None or waiting:
             names = ", ".join(f"“{gettext(self.outcomes[name].spec.title)}”" for name in waiting)
             missing = gettext("Not run: first {checks}.").format(checks=names)
             outcome.message = missing if names else gettext("Not run: your file cannot be imported.")
             outcome.facts = {"waits_for": waiting}
             return
-        if self.fail_fast and any(done.status not in ("passed", "blocked") for done in self.outcomes.values()):
+        if any(done.status in self.stop_after for done in self.outcomes.values()):
             outcome.message = gettext("Not run: an earlier check did not pass.")
             return
         limits = self.surroundings.assignment.settings.limits
@@ -218,14 +220,16 @@ def run_checks(
     session: Session,
     context: Context,
     announce: Callable[[str, int, int], None] = lambda title, done, total: None,
-    fail_fast: bool = False,
     known: Iterable[TestResult] = (),
     on_broken: Callable[[str, str], None] | None = None,
+    only: Sequence[str] | None = None,
+    stop_after: Collection[Status] = (),
     collect_only: bool = False,
 ) -> JudgePlugin:
     """Run all checks of ``context.assignment`` through pytest, but for those whose result is ``known``.
 
-    With ``fail_fast`` only up to the first that fails; those that break by themselves raise, or ``on_broken`` is told.
+    Those that break by themselves raise, or ``on_broken`` is told. ``only`` and ``stop_after``: see
+    `grader.judge.grade.grade`.
 
     Raises:
         BrokenCheck: a check file cannot be read, or the checks contradict each other or assignment.toml.
@@ -233,7 +237,7 @@ def run_checks(
         WorkerStartError: no worker can be started.
         KeyboardInterrupt: Ctrl-C, or what a signal handler raised.
     """
-    plugin = JudgePlugin(session, context, announce, fail_fast, known, on_broken)
+    plugin = JudgePlugin(session, context, announce, known, on_broken, only, stop_after)
     folders = [str(folder) for folder in context.assignment.check_folders]
     if not folders:
         raise BrokenCheck(f"{context.assignment.name} has no checks ({context.assignment.folder / 'checks'}).")
@@ -300,7 +304,7 @@ hypothesis.settings.register_profile(
 )
 
 
-def _by_prerequisites(requires: dict[str, Iterable[str]]) -> list[str]:
+def by_prerequisites(requires: Mapping[str, Iterable[str]]) -> list[str]:
     """The checks in their own order, each after those it requires; a circle is left in the given order."""
     order: list[str] = []
 

@@ -140,6 +140,7 @@ def call(
     device: str | None = None,
     draws: int | None = None,
     stop_after: int | None = None,
+    backwards: bool = False,
     **kwargs: Any,
 ) -> Called:
     """Call ``path`` in the worker, without gradients unless ``grad``; ``seed`` seeds torch there first.
@@ -150,6 +151,7 @@ def call(
             was in memory (`grader.worker.shapes.drawn`).
         stop_after: how many changes of files it can make before it is ended: every further one raises `Interrupted`,
             which is a KeyboardInterrupt.
+        backwards: folders list their entries the other way round, as another file system might.
     """
     written = _written(path, args, kwargs)
     origin = Origin(path._target, path._path, args, kwargs)
@@ -172,8 +174,13 @@ def call(
         grad=grad,
         **{
             key: value
-            for key, value in (("device", device), ("draws", draws), ("stop_after", stop_after))
-            if value is not None
+            for key, value in (
+                ("device", device),
+                ("draws", draws),
+                ("stop_after", stop_after),
+                ("backwards", backwards),
+            )
+            if value not in (None, False)
         },
     )
 

@@ -6,9 +6,11 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 MOST_ENTRIES = 5_000  # of a tree that is looked at
 MOST_BYTES = 1 << 20  # of one of its files
@@ -76,6 +78,56 @@ def _kind(path: Path) -> str:
     if path.stat().st_size > MOST_BYTES:
         raise ValueError(f"{path.name} has more than {MOST_BYTES:,} bytes")
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class _Backwards:
+    """The entries of an os.scandir, from the last to the first."""
+
+    def __init__(self, entries: Iterable[Any]) -> None:
+        self._entries = iter(list(entries)[::-1])
+
+    def __iter__(self) -> _Backwards:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._entries)
+
+    def __enter__(self) -> _Backwards:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@contextmanager
+def backwards(module: ModuleType | None) -> Iterator[None]:
+    """Within it folders list their entries the other way round, also to what ``module`` has imported by name.
+
+    In which order they come is the file system's affair: of some it is that of the names, of others any.
+
+    >>> with backwards(None):
+    ...     there = os.listdir()
+    >>> there == os.listdir()[::-1]
+    True
+    """
+    plain: dict[str, Any] = {"listdir": os.listdir, "scandir": os.scandir}
+    turned = {
+        "listdir": lambda *given: plain["listdir"](*given)[::-1],
+        "scandir": lambda *given: _Backwards(plain["scandir"](*given)),
+    }
+    places: list[tuple[dict[str, Any], str, Any]] = [(vars(os), name, function) for name, function in plain.items()]
+    for key, value in list(vars(module).items()) if module is not None else ():
+        places += [(vars(module), key, function) for function in plain.values() if value is function]
+    for space, key, function in places:
+        space[key] = turned[function.__name__]
+    try:
+        yield
+    finally:
+        for space, key, function in places:
+            space[key] = function
 
 
 class _Changes:

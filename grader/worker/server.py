@@ -192,11 +192,13 @@ class Server:
         device: str | None = None,
         draws: int | None = None,
         stop_after: int | None = None,
+        backwards: bool = False,
     ) -> dict[str, object]:
         """Call it. ``mutated`` says which tensors and lists among the positional arguments were changed in place.
 
         Tensors are made on ``device`` where it does not say otherwise, of large ones only ``draws`` numbers are drawn
-        (`shapes.drawn`); with ``stop_after`` it is ended as `files.interrupted` does.
+        (`shapes.drawn`); with ``stop_after`` it is ended as `files.interrupted` does, and
+        ``backwards`` as `files.backwards`.
         """
         function: Any = self.get(target, path)
         if seed is not None:
@@ -210,6 +212,8 @@ class Server:
                 within.enter_context(drawn(draws))
             if stop_after is not None:
                 within.enter_context(trees.interrupted(stop_after))
+            if backwards:
+                within.enter_context(trees.backwards(self.module))
             within.enter_context(tracing.without_compiling(*args))
             result = tracing.run(function, *args, **kwargs)
         mutated = [index for index, argument in enumerate(args) if _version(argument) != before[index]]

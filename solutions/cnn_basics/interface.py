@@ -48,6 +48,12 @@ def observe(module):
     for key, value in sorted(model.state_dict().items()):
         yield f"{key} after kaiming_init", Drawn(value)
 
+    grouped, flat = nn.Conv2d(6, 30, 3, groups=3, bias=False), nn.Linear(40, 50, bias=False)
+    model = nn.Sequential(nn.Sequential(grouped, nn.Sequential(flat)))
+    module.kaiming_init(model)
+    for key, value in model.state_dict().items():
+        yield f"{key} of a deep network after kaiming_init", Drawn(value)
+
     digits = noise(4, 1, 28, 28)
     yield "two LeNet5 share weights", shared(module.LeNet5(), module.LeNet5())
     yield from behaviour(module.LeNet5(), digits, digits[:1])

@@ -9,6 +9,7 @@ from grader.checks.loops import (
     expect_modes,
     expect_object,
     expect_rates,
+    expect_recording,
     expect_weights,
     state_of,
     with_gradients,
@@ -110,6 +111,7 @@ def test_evaluate_leaves(student):
         with_gradients(student.evaluate, model, loader, criterion, 2)
         expect_weights(model, before, before, "evaluate")
         expect_modes(student, model, training, "evaluate")
+    expect_recording(student, student.evaluate, [model, loader, criterion, 2])
     found = student.probe("gradients", model)
     for name in before:
         value, expected = found.get(name) if isinstance(found, dict) else None, gradients.get(name)

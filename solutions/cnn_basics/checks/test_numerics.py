@@ -111,11 +111,25 @@ def test_kaiming(student):
     for key, value in first.state_dict().items():
         what = gettext("{key} after kaiming_init(LeNet5())").format(key=key)
         _expect_kaiming(what, [value, second.state_dict()[key]])
+    networks = [student.probe("nested", DEEP) for _ in range(6)]
+    for network in networks:
+        student.kaiming_init(network)
+    states = [network.state_dict() for network in networks]
+    for key in states[0]:
+        what = gettext("After kaiming_init, {key} of a network with layers inside layers,").format(key=key)
+        _expect_kaiming(what, [state[key] for state in states])
     for name in ("SimpleCNN", "ConvPool", "FullyConnected"):
         states = [getattr(student, name)().state_dict() for _ in range(24)]
         for key in states[0]:
             what = gettext("{key} of {name}()").format(key=key, name=name)
             _expect_kaiming(what, [state[key] for state in states])
+
+
+DEEP = [  # one output of the first sees 2 of its 4 channels
+    ("Conv2d", {"in_channels": 4, "out_channels": 32, "kernel_size": 3, "groups": 2, "bias": False}),
+    [[("Conv2d", {"in_channels": 32, "out_channels": 16, "kernel_size": (1, 3)})]],
+    [("Flatten", {}), [("Linear", {"in_features": 48, "out_features": 20, "bias": False})]],
+]
 
 
 def _expect_kaiming(what, drawn):

@@ -1,7 +1,7 @@
 """Hidden checks of inception: costs against counted ones; each branch and the module against the solution."""
 
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -23,7 +23,7 @@ def conv(inputs, outputs, kernel):
 def expect_counted(value, module, inputs, height, width, what):
     """The cost of ``module`` on ``inputs`` channels of ``height`` x ``width``, as torch counts it in a forward run."""
     names = gettext("multiply-adds"), gettext("parameters")
-    found = expect_numbers(value, names, what)
+    found = expect_numbers(value, names, what, whole=True)
     counted = cost(module, torch.empty(1, inputs, height, width, device="meta"))
     for name, actual, wanted in zip(names, found, counted, strict=True):
         expect_equal(actual, wanted, f"{what}: {name}")
@@ -57,6 +57,9 @@ def test_bottleneck_cost_counted(student, inputs, reduced, outputs, kernel, heig
 @check(points=6, hint="Fewer, not as many; 0 where even one channel is too many.", requires=["most_reduced"])
 @settings(max_examples=20)
 @given(inputs=CHANNELS, outputs=CHANNELS, kernel=KERNELS)
+@example(inputs=20, outputs=1, kernel=5)  # here, and in the next ones, parameters say something else
+@example(inputs=7, outputs=2, kernel=3)
+@example(inputs=4, outputs=13, kernel=1)
 def test_most_reduced_counted(student, inputs, outputs, kernel):
     """most_reduced saves multiply-adds, and one channel more does not"""
     what = f"most_reduced({inputs}, {outputs}, {kernel})"

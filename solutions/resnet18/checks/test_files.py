@@ -1,10 +1,11 @@
 """Hidden checks of resnet18: the data functions with awkward names, with files that are there already, interrupted."""
 
+import hashlib
 import os
 from pathlib import PurePosixPath
 
 from grader.checks import CheckFailed, check
-from grader.checks.files import expect_kept, files
+from grader.checks.files import contents, expect_kept, files
 from grader.language import gettext
 from grader.student import StudentError, call
 
@@ -46,6 +47,15 @@ def places(before, tree, what):
         if folder not in ("train", "test") and folder in tree:
             raise CheckFailed(gettext("{what} leaves the folder {folder}/ behind.").format(what=what, folder=folder))
     return now
+
+
+def expect_nothing_else(before, tree, what):
+    """In train/ and test/ there is no file that was in none of the folders before."""
+    known = {hashlib.sha256(content).hexdigest() for content in before.values()}
+    for path, kind in tree.items():
+        if path.startswith(("train/", "test/")) and kind not in ("folder", *known):
+            message = gettext("{what} leaves {path!r}, which is none of the files that were there.")
+            raise CheckFailed(message.format(what=what, path=path), actual=path)
 
 
 def expect_shares(now, test_size, what):
@@ -95,16 +105,17 @@ def test_split_seed(student):
     """The seed decides the split: the same one gives the same, another one another"""
     paths = [f"{folder}/{number}.jpg" for folder in ("cane", "gatto", "mucca") for number in range(20)]
     found = []
-    for order, seed in ((1, [5]), (-1, [5]), (1, [6]), (1, []), (-1, [])):
-        before = files(paths[::order])
+    for backwards, seed in ((False, [5]), (True, [5]), (False, [6]), (False, []), (True, [])):
+        before = files(paths)
         student.write_tree("seeded", before)
-        student.create_train_test_dirs("seeded", 0.3, *seed)
+        call(student.create_train_test_dirs, "seeded", 0.3, *seed, backwards=backwards)
         now = places(before, student.read_tree("seeded"), DONE)
         expect_shares(now, 0.3, DONE)
         found.append({old: PurePosixPath(new).parts[0] for old, new in now.items()})
     if found[0] != found[1] or found[3] != found[4]:
         raise CheckFailed(
-            gettext("The same seed gives two different splits of the same files."), expected=gettext("the same split")
+            gettext("The same seed gives two different splits of the same files, listed in another order."),
+            expected=gettext("the same split"),
         )
     if found[0] == found[2]:
         raise CheckFailed(gettext("Seeds 5 and 6 give the same split."), expected=gettext("another split"))
@@ -122,14 +133,22 @@ def test_split_more_files(student):
     paths += [f"{folder}/{number}.jpg" for folder in ("cane", "dog") for number in range(8)]  # every name three times
     paths += [f"gatto/{number}.jpg" for number in range(16)]
     before = files(paths)
-    student.write_tree("more", before)
-    student.create_train_test_dirs("more")
-    now = places(before, student.read_tree("more"), DONE)
-    expect_shares(now, 0.2, gettext("After a call with more files"))
-    moved = [old for old, new in now.items() if old.startswith(("train/", "test/")) and old != new]
-    if moved:
-        message = gettext("{what} moves {old!r}, which was in its place already, to {new!r}.")
-        raise CheckFailed(message.format(what=DONE, old=moved[0], new=now[moved[0]]))
+    for later in (b"later", b"and later still"):
+        student.write_tree("more", before)
+        student.create_train_test_dirs("more")
+        tree = student.read_tree("more")
+        now = places(before, tree, DONE)
+        expect_nothing_else(before, tree, DONE)
+        expect_shares(now, 0.2, gettext("After a call with more files"))
+        moved = [old for old, new in now.items() if old.startswith(("train/", "test/")) and old != new]
+        if moved:
+            message = gettext("{what} moves {old!r}, which was in its place already, to {new!r}.")
+            raise CheckFailed(message.format(what=DONE, old=moved[0], new=now[moved[0]]))
+        # The same names once more, with other contents.
+        before = {new: before[old] for old, new in now.items()}
+        before |= {
+            path: content + later for path, content in files(f"cane/{number}.jpg" for number in range(8)).items()
+        }
 
 
 @check(
@@ -160,8 +179,11 @@ def test_split_interrupted(student):
         student.create_train_test_dirs("stopped", test_size=0.4)
         tree = student.read_tree("stopped")
         expect_shares(places(before, tree, again), 0.4, when)
+        expect_nothing_else(before, tree, again)
+        where = contents(half)
         for path, kind in half.items():
-            if path.startswith(("train/", "test/")) and kind not in ("folder", tree.get(path)):
+            # What is in two places was being copied: it may be either that stays.
+            if path.startswith(("train/", "test/")) and tree.get(path) != kind and len(where.get(kind, "..")) == 1:
                 message = gettext("{when}, it moves {path!r}, which was in its place already.")
                 raise CheckFailed(message.format(when=when, path=path))
         if all(path.startswith(("train", "test")) for path in half):

@@ -10,6 +10,7 @@ from grader.checks.architecture import expect_module, expect_shape
 from grader.checks.numerics import (
     calibrate,
     expect_fresh,
+    expect_same_buffers,
     expect_same_function,
     expect_same_gradient,
     give_weights,
@@ -164,6 +165,13 @@ def test_vgg_training(student, reference, context):
         raise CheckFailed(
             gettext("A forward run in train mode leaves the running statistics of batch norm as they were.")
         )
+    # Without a weight in the first linear layer its outputs are its biases, whatever dropout does.
+    with torch.no_grad():
+        original.classifier[1].weight.zero_()
+        give_weights(mine, original).train()
+        mine(x, seed=context.seed)
+        original.train()(x)
+    expect_same_buffers(mine, original)
 
 
 @check(points=4, hint="Do not cut the graph in forward: no detach, no no_grad, no .data.", requires=["vgg_function"])

@@ -26,6 +26,7 @@ from grader.checks.leaves import (
     give,
     with_large,
 )
+from grader.checks.loops import expect_recording
 from grader.checks.numerics import nearby, same
 from grader.language import gettext
 from grader.student import StudentError, call
@@ -526,6 +527,7 @@ def test_evaluate(student, context):
     expect_output(model.forward, x, logits, " " + gettext("That is after evaluate."), training=False)
     if not all(map(torch.equal, values_of(model, reference), reference.parameters())):
         raise CheckFailed(gettext("evaluate changes the parameters."))
+    expect_recording(student, student.evaluate, [model, student.probe("loader", x, labels, batch_size=2)])
 
 
 def _expect_figures(found, expected, what):
