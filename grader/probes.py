@@ -49,6 +49,23 @@ class Model(nn.Module):
         return logits + self.shift[int(torch.is_grad_enabled())]
 
 
+class _Recorder:
+    def __init__(self, numbers: torch.Tensor) -> None:
+        self.numbers = numbers
+
+    def __call__(self) -> torch.Tensor:
+        return self.numbers[int(torch.is_grad_enabled())]
+
+
+def recorder(numbers: torch.Tensor) -> _Recorder:
+    """A function that returns ``numbers[1]`` where gradients are recorded, else ``numbers[0]``.
+
+    >>> recorder(torch.tensor([0.5, 0.25]))()
+    tensor(0.2500)
+    """
+    return _Recorder(numbers)
+
+
 class Interrupted(Exception):
     """What `interrupted_loader` raises: the power is out."""
 
@@ -191,6 +208,7 @@ _MAKERS: dict[str, Callable[..., Any]] = {
         optimizer,
         scheduler,
         rates,
+        recorder,
         set_gradients,
         gradients,
         modes,

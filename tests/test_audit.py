@@ -18,6 +18,7 @@ from grader.audit.observe import Drawn, behaviour, fill, noise, same
 from grader.audit.oracle import Oracle
 from grader.audit.report import Audit
 from grader.audit.run import Case, Verdict, cases, examine
+from grader.audit.warm import Warm
 
 INTERFACE = """
 def observe(module):
@@ -145,8 +146,20 @@ def test_verdicts_that_are_false(root: Path) -> None:
     assert list(both.caught) == ["double", "double_float", "triple"]
     first = examine(chosen, Case("mutant", "b", "", source.replace("2 * x", "3 * x + total").encode()), False)
     assert list(first.caught) == ["double"]
+    assert both.told == ["double"]
     not_python = examine(chosen, Case("mistake", "s", "", b"def double(x:\n"), True)
     assert (not_python.caught, not_python.false_accept) == ({"(import)": "error"}, False)
+
+
+def test_the_checks_that_promise_most_come_first(root: Path) -> None:
+    """What has caught much in little time; the order in which they stand says nothing then."""
+    source = course.SOLUTION.replace("3 * x", "4 * x").encode()
+    chosen = assignment.load("multiples", root)
+    for number in range(8):
+        found = examine(chosen, Case("mutant", str(number), "", source), False)
+        assert list(found.caught) == ["triple"]
+    assert Warm.of(chosen).promising()[0] == "triple"
+    assert Warm.of(chosen).tried["double"].runs < 8
 
 
 def test_the_command(root: Path) -> None:

@@ -16,6 +16,7 @@ from grader.student import CheckFailed, Student, StudentError, call
 
 SOURCE = """
 import os
+from os import listdir, scandir
 from pathlib import Path
 
 import torch
@@ -39,6 +40,12 @@ def look(folder):
 
 def link(folder):
     os.symlink("/", folder + "/everything")
+
+def listed(folder):
+    with scandir(folder) as entries:
+        scanned = [entry.name for entry in entries]
+    iterated = [path.name for path in Path(folder).iterdir()]
+    return [os.listdir(folder), listdir(folder), iterated, scanned, [path.name for path in Path(folder).glob("*")]]
 
 def program(folder):
     return os.system("touch " + folder + "/new")
@@ -146,3 +153,13 @@ def test_a_loader_yields_batches_in_order(student: Student) -> None:
     found, size = student.batches(loader)
     assert found == [[[0.0, 1.0], [0, 1]], [[2.0, 3.0], [2, 3]], [[4.0], [4]]]
     assert size == 5
+
+
+def test_folders_can_be_listed_backwards(student: Student) -> None:
+    """To whatever asks, also where the function has been imported by name."""
+    student.write_tree("listed", files(["b", "a", "d", "c"]))
+    forwards = student.listed("listed")
+    assert sorted(forwards[0]) == ["a", "b", "c", "d"]
+    assert all(each == forwards[0] for each in forwards)
+    assert call(student.listed, "listed", backwards=True).result == [each[::-1] for each in forwards]
+    assert student.listed("listed") == forwards

@@ -13,6 +13,7 @@ from grader.checks.loops import (
     Plan,
     expect_loss,
     expect_modes,
+    expect_recording,
     expect_weights,
     state_of,
     with_gradients,
@@ -100,6 +101,12 @@ def test_in_turn_keeps_what_is_left_behind_and_then_restores_it(work: Student) -
     calls = [[work.recorded.value(), []], [work.off.value(), []], [work.recorded.value(), []]]
     assert work.probe("in_turn", calls) == [True, None, False]
     assert work.probe("in_turn", calls[:1]) == [True]
+
+
+def test_gradients_left_off_are_seen(work: Student) -> None:
+    expect_recording(work, work.recorded, [])
+    with pytest.raises(CheckFailed, match="After off gradients are no longer recorded"):
+        expect_recording(work, work.off, [])
 
 
 def test_gradients_are_set_and_read(work: Student) -> None:

@@ -30,8 +30,8 @@ class Audit(msgspec.Struct):
     """The audit of one assignment.
 
     Attributes:
-        every: all checks were run on every case; else only up to the first that failed, and the table of checks says
-            no more than which one came first.
+        every: all checks were run on every case; else on a wrong one only up to the first that failed, in an order of
+            their own, and the table of checks says no more than which one that was.
         checks: the names of its checks, in their order.
     """
 
@@ -235,7 +235,7 @@ pre { background: #f4f4f4; overflow-x: auto; padding: .6em; }
 <p>{{ audit.false_accepts | length }} false accepts, {{ audit.false_rejects | length }} false rejects.
 {% for kind, count in audit.counts().items() %}{{ kind }}: {{ count }}. {% endfor %}
 Seed {{ audit.seed }}.
-{% if not audit.every %}Each case was run up to the first check that failed.{% endif %}</p>
+{% if not audit.every %}Each wrong case was run up to the first check that caught it.{% endif %}</p>
 {% for title, some in (("False accepts", audit.false_accepts), ("False rejects", audit.false_rejects)) if some %}
 <h3>{{ title }}</h3>
 {% for verdict in some %}

@@ -178,18 +178,16 @@ def expect_rates(student: Student, optimizer: Remote, expected: list[float], wha
 
 
 def expect_recording(student: Student, function: Path, args: list[Any]) -> None:
-    """After ``function(*args)`` gradients are recorded, if they were before: another model's logits tell.
+    """After ``function(*args)`` gradients are recorded, if they were before (`probes.recorder`).
 
     Raises:
         CheckFailed: they are not.
     """
-    plan = Plan(0)
-    model = plan.model(student.probe)
-    what = gettext("{function}, and another model after it,").format(function=function)
-    found = student.probe("in_turn", [[function.value(), args], [model.eval(), [plan.inputs]]], doing=what)
-    with torch.no_grad():
-        silent = plan.model(probes.make).eval()(plan.inputs)
-    if isinstance(found, list) and same(found[-1], silent):
+    off = torch.rand(1).item()
+    on = off + 1
+    recorder = student.probe("recorder", torch.tensor([off, on]))
+    found = student.probe("in_turn", [[function.value(), args], [recorder, []]], doing=str(function))
+    if not isinstance(found, list) or not same(found[-1], torch.tensor(on)):
         said = gettext("After {function} gradients are no longer recorded: use `with torch.no_grad():`.")
         raise CheckFailed(said.format(function=function))
 

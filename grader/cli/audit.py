@@ -36,7 +36,8 @@ def audit(
         typer.Option("--only", metavar="KIND", help="variant, mistake, rewrite or mutant; more than once for several."),
     ] = None,
     fast: Annotated[
-        bool, typer.Option("--fast", help="Stop at the first check that fails: no table of which check catches what.")
+        bool,
+        typer.Option("--fast", help="A wrong case only until a check catches it: no table of what each check catches."),
     ] = False,
     json: Annotated[
         str | None,

@@ -174,14 +174,10 @@ def call(
         grad=grad,
         **{
             key: value
-            for key, value in (
-                ("device", device),
-                ("draws", draws),
-                ("stop_after", stop_after),
-                ("backwards", backwards),
-            )
-            if value not in (None, False)
+            for key, value in (("device", device), ("draws", draws), ("stop_after", stop_after))
+            if value is not None
         },
+        **({"backwards": True} if backwards else {}),
     )
 
 

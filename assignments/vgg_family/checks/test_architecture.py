@@ -143,6 +143,8 @@ def test_sized_features(student):
     for training in (True, False):
         features = expect_module(student.make_layers(SMALL, True), "make_layers")
         features.train(training)
+        state = features.state_dict()  # as if it had been trained before
+        features.load_state_dict({key: value + 1 for key, value in state.items()})
         before = features.state_dict()
         model = expect_module(student.SizedVGG(features, 9, hidden=4), "SizedVGG(features, 9)")
         after = model.features.state_dict()

@@ -105,7 +105,7 @@ def test_make_layers_calls(student):
 def test_vgg_function(student, reference, context):
     """VGG computes what torchvision's does, for images of any size"""
     original = oracle(reference, SMALL)
-    inputs = [torch.randn(2, 3, *size, generator=context.generator(2)) for size in ((80, 96), (56, 64))]
+    inputs = [torch.randn(2, 3, *size, generator=context.generator(2)) for size in ((80, 56), (56, 64))]
     inputs.append(torch.randn(1, 3, 9, 8, generator=context.generator(3)))
 
     def same(model):
@@ -161,7 +161,7 @@ def test_vgg_init(student):
 
 @check(points=2, hint="Only if init_weights is true.", requires=["vgg_init"])
 def test_vgg_no_init(student):
-    """VGG leaves weights as they come with init_weights=False"""
+    """VGG leaves weights as they come with init_weights=False, and vgg11 to vgg19 hand that on"""
     called = call(student.VGG, features_of_sevens(student), 3, False, draws=DRAWS)
     model = expect_module(called.result, "VGG(features, 3, False)")
     for key, value in model.features.state_dict().items():
@@ -174,6 +174,15 @@ def test_vgg_no_init(student):
         raise CheckFailed(
             gettext("With init_weights=False, the weights of classifier.3 are not those nn.Linear comes with.")
         )
+    for name in NAMES:
+        release(student)
+        called = call(getattr(student, name), num_classes=3, init_weights=False, draws=0)
+        model = expect_module(called.result, f"{name}(num_classes=3, init_weights=False)")
+        # nn.Conv2d's own biases are no zeros.
+        if not expect_tensor(model.get_parameter("features.0.bias"), f"{name}().features.0.bias").any():
+            raise CheckFailed(
+                gettext("{name}(init_weights=False) draws its initial weights all the same.").format(name=name)
+            )
 
 
 @check(
