@@ -72,6 +72,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     ``withheld`` names what a submission cannot use even when it runs: classes and functions, dotted.
     ``diagnosis``: how much a student is told of where a mistake is likely to be: "none", "area" (which module), "line"
     (also which hyper-parameter and which line), "full" (also what is there and what should be).
+    ``preload``: modules that are imported once for all workers, since most submissions make torch import them.
     """
 
     title: Annotated[str, Meta(min_length=1)]
@@ -82,6 +83,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     diagnosis: Literal["none", "area", "line", "full"] = "area"
     withheld: list[Annotated[str, Meta(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]] = []
     pictures: Pictures | None = None
+    preload: list[Annotated[str, Meta(pattern=r"^[A-Za-z_]\w*(\.\w+)*$")]] = []
 
     @property
     def pictured(self) -> list[str]:

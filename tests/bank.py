@@ -32,16 +32,17 @@ def grade_all(name: str, files: list[Path]) -> dict[Path, Result]:
     solution = ROOT / "solutions" / name / f"{name}.py"
     mistakes = [file for file in files if file.parent.name == "mistakes"]
     others = [solution, *(file for file in files if file != solution and file not in mistakes)]
-    with ProcessPoolExecutor(os.cpu_count(), context, _start) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), context, _start, (name,)) as pool:
         found = {file: pool.submit(_grade, name, file) for file in others}
         found |= {file: pool.submit(_grade, name, file, catchers(file)) for file in mistakes}
         return {file: found[file].result() for file in files}
 
 
-def _start() -> None:
+def _start(name: str) -> None:
+    from grader.cli import assignments
     from grader.judge.workers import Workers
 
-    _state["workers"] = Workers()
+    _state["workers"] = Workers(preload=assignments.load(name, ROOT).settings.preload)
 
 
 def _grade(name: str, file: Path, only: list[str] | None = None) -> Result:

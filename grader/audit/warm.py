@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +65,15 @@ class Warm:
     @cached_property
     def checks(self) -> dict[str, CheckSpec]:
         """The checks by name, each after those it requires; they are read, not run."""
-        specs = {outcome.spec.name: outcome.spec for outcome in validate(self.assignment, _workers())}
+        specs = {outcome.spec.name: outcome.spec for outcome in validate(self.assignment, self._workers)}
         order = by_prerequisites({name: spec.requires for name, spec in specs.items()})
         return {name: specs[name] for name in order}
+
+    @cached_property
+    def _workers(self) -> Workers:
+        workers = Workers(preload=self.assignment.settings.preload)
+        atexit.register(workers.close)
+        return workers
 
     def told(self, caught: Sequence[str]) -> list[str]:
         """Those of the ``caught`` checks that fail in a student's report: nothing they require has failed there."""
@@ -87,7 +93,7 @@ class Warm:
 
     def grade(self, handed_in: Submission, **options: Any) -> Result:
         """`grader.judge.grade.grade`, on the embedded digits."""
-        return grade(self.assignment, handed_in, _workers(), data=self._digits, threads=1, **options)
+        return grade(self.assignment, handed_in, self._workers, data=self._digits, threads=1, **options)
 
     def note(self, result: Result) -> None:
         """Learn from what became of a wrong case."""
@@ -97,10 +103,3 @@ class Warm:
                 tried.runs += 1
                 tried.seconds += test.extra_data.seconds
                 tried.caught += test.extra_data.status in FAILURES
-
-
-@cache
-def _workers() -> Workers:
-    workers = Workers()
-    atexit.register(workers.close)
-    return workers

@@ -178,7 +178,7 @@ def _ready(conditions: Conditions) -> _Judge:
     sandbox: Sandbox | None = None
     if conditions.sandboxed:
         sandbox = find([root / "solutions", root / "assignments", *map(Path, conditions.secret)])
-    workers = Workers(chosen.settings.limits.memory_mb, sandbox)
+    workers = Workers(chosen.settings.limits.memory_mb, sandbox, chosen.settings.preload)
     try:
         validate(chosen, workers)
     except BaseException:

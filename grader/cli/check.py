@@ -171,7 +171,8 @@ def _grade(
     results: list[Result] = []
     worst = OK
     said: set[str] = set()
-    with stoppable(), Workers() as workers:  # from here on, it imports torch
+    preload = [name for chosen, _ in jobs for name in chosen.settings.preload]
+    with stoppable(), Workers(preload=preload) as workers:  # from here on, it imports torch
         for chosen, handed_in in jobs:
             try:
                 with Progress(not quiet and sys.stderr.isatty()) as progress, contextlib.redirect_stdout(sys.stderr):

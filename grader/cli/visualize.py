@@ -62,7 +62,7 @@ def visualize(
             from grader.judge.workers import Workers
             from grader.visualize.run import visualize as run
 
-            with Workers() as workers:
+            with Workers(preload=chosen.settings.preload) as workers:
                 written, remarks = run(
                     chosen,
                     handed_in,

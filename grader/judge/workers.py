@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
@@ -188,12 +188,12 @@ class Template:
     With a ``sandbox`` it runs inside bubblewrap, and each worker in namespaces of its own within.
     """
 
-    def __init__(self, sandbox: Sandbox | None = None) -> None:
+    def __init__(self, sandbox: Sandbox | None = None, preload: Sequence[str] = ()) -> None:
         self.sandbox = sandbox
         ours, theirs = socket.socketpair()
         prefix, mode = ([], "template") if sandbox is None else (sandbox.command(), "sandboxed")
         self.process = subprocess.Popen(
-            [*prefix, *_COMMAND, mode, str(theirs.fileno())],
+            [*prefix, *_COMMAND, mode, str(theirs.fileno()), *preload],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # the judge's belongs to the report
@@ -266,16 +266,19 @@ class WorkerStartError(Exception):
 
 
 class Workers:
-    """Starts workers, one after the other; close it to leave no process behind."""
+    """Starts workers, one after the other; close it to leave no process behind.
 
-    def __init__(self, memory_mb: int = 4_000, sandbox: Sandbox | None = None) -> None:
-        self.memory_mb, self.sandbox = memory_mb, sandbox
+    Where they are forked, the modules ``preload`` are imported once for all of them, beside torch.
+    """
+
+    def __init__(self, memory_mb: int = 4_000, sandbox: Sandbox | None = None, preload: Iterable[str] = ()) -> None:
+        self.memory_mb, self.sandbox, self.preload = memory_mb, sandbox, sorted(set(preload))
         self.folder: Path | None = None
         if sandbox is None:  # in a sandbox, workers' folders are in there
             # Every worker's folder is in this one, so that nothing is left however a run ends.
             self.folder = Path(tempfile.mkdtemp(prefix="grader-")).resolve()
         try:
-            self.template = Template(sandbox) if can_fork() or sandbox is not None else None
+            self.template = Template(sandbox, self.preload) if can_fork() or sandbox is not None else None
         except BaseException:
             self._remove_folder()
             raise
@@ -298,7 +301,7 @@ class Workers:
     def _start(self) -> Worker:
         if self.template is not None and self.template.process.poll() is not None:
             self.template.close()
-            self.template = Template(self.sandbox)
+            self.template = Template(self.sandbox, self.preload)
         if self.template is not None and self.sandbox is not None:
             return self.template.start(None, self.memory_mb)
         folder = Path(tempfile.mkdtemp(dir=self.folder))

@@ -113,7 +113,7 @@ def main(arguments: list[str]) -> int:
         if handin.submission is None:
             result = not_graded(chosen, "", "error" if handin.attempted else "not_attempted", handin.problem)
         else:
-            with Workers() as workers:
+            with Workers(preload=chosen.settings.preload) as workers:
                 result = grade(
                     chosen, handin.submission, workers, diagnosis=True, on_broken=lambda check, said: print(said)
                 )

@@ -1,28 +1,30 @@
 """Start a worker: `template` imports torch once and forks a worker on request, `single` is one worker by itself.
 
-python -m grader.worker template CONTROL_FD
-python -m grader.worker sandboxed CONTROL_FD                    (a template inside bubblewrap)
+python -m grader.worker template CONTROL_FD [MODULE ...]
+python -m grader.worker sandboxed CONTROL_FD [MODULE ...]       (a template inside bubblewrap)
 python -m grader.worker single CHANNEL_FD FOLDER MEMORY_MB      (CHANNEL_FD "-": standard input and output)
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from grader.worker import confine, withheld
 from grader.worker.control import BUFFER, HELLO, REPLY, REQUEST, exactly
 
 
-def template(control: socket.socket, sandboxed: bool) -> None:
+def template(control: socket.socket, sandboxed: bool, preload: Sequence[str]) -> None:
     """Fork a worker per request "F"; tell its wait status per request "W"; end all workers when the judge is gone.
 
     ``sandboxed``: each one in namespaces of its own, which hide its number, so that it says HELLO in its channel: the
-    kernel tells the judge who wrote that.
+    kernel tells the judge who wrote that. ``preload``: modules that workers are to have imported.
     """
     import torch
 
@@ -31,6 +33,8 @@ def template(control: socket.socket, sandboxed: bool) -> None:
     if sandboxed:  # a class run: some will import it
         import torchvision  # noqa: F401
 
+    for name in preload:
+        importlib.import_module(name)
     torch.backends.cpu.get_cpu_capability()  # reads /proc/cpuinfo, which workers in a sandbox do not have
     children: set[int] = set()
     while True:
@@ -109,7 +113,7 @@ def main() -> None:
     withheld.install()
     if mode in ("template", "sandboxed"):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the judge's to handle
-        template(socket.socket(fileno=int(sys.argv[2])), mode == "sandboxed")
+        template(socket.socket(fileno=int(sys.argv[2])), mode == "sandboxed", sys.argv[3:])
         return
     from grader.worker.server import Server  # before the memory limit: what torch itself takes is not counted
 

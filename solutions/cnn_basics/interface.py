@@ -48,8 +48,7 @@ def observe(module):
     for key, value in sorted(model.state_dict().items()):
         yield f"{key} after kaiming_init", Drawn(value)
 
-    grouped, flat = nn.Conv2d(6, 30, 3, groups=3, bias=False), nn.Linear(40, 50, bias=False)
-    model = nn.Sequential(nn.Sequential(grouped, nn.Sequential(flat)))
+    model = nn.Sequential(nn.Sequential(nn.Conv2d(6, 30, (3, 1)), nn.Sequential(nn.Linear(40, 50))))
     module.kaiming_init(model)
     for key, value in model.state_dict().items():
         yield f"{key} of a deep network after kaiming_init", Drawn(value)

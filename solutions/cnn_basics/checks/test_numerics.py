@@ -125,10 +125,10 @@ def test_kaiming(student):
             _expect_kaiming(what, [state[key] for state in states])
 
 
-DEEP = [  # one output of the first sees 2 of its 4 channels
-    ("Conv2d", {"in_channels": 4, "out_channels": 32, "kernel_size": 3, "groups": 2, "bias": False}),
+DEEP = [
+    ("Conv2d", {"in_channels": 4, "out_channels": 32, "kernel_size": 3}),
     [[("Conv2d", {"in_channels": 32, "out_channels": 16, "kernel_size": (1, 3)})]],
-    [("Flatten", {}), [("Linear", {"in_features": 48, "out_features": 20, "bias": False})]],
+    [("Flatten", {}), [("Linear", {"in_features": 48, "out_features": 20})]],
 ]
 
 
