@@ -9,6 +9,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from math import gcd
 from typing import Any
 
 import numpy as np
@@ -254,6 +255,22 @@ def operations(function: Callable[..., Any], *args: Any) -> tuple[list[Step], li
     with torch.no_grad(), _Operations() as noted:
         function(*args)
     return noted.steps, noted.layers
+
+
+def sampled(value: torch.Tensor, most: int | None) -> torch.Tensor:
+    """``value``, or of more than ``most`` numbers every n-th as (count,), count at most ``most``.
+
+    n has no divisor in common with their number, so that the sample has them from all rows and columns.
+
+    >>> sampled(torch.arange(10).view(2, 5), 10).shape, sampled(torch.arange(10).view(2, 5), 5)
+    (torch.Size([2, 5]), tensor([0, 3, 6, 9]))
+    """
+    if most is None or value.numel() <= most:
+        return value
+    step = -(-value.numel() // most)
+    while gcd(step, value.numel()) > 1:
+        step += 1
+    return value.reshape(-1)[::step]
 
 
 @torch.no_grad()

@@ -24,6 +24,7 @@ Value = TypeVar("Value")
 # Largest difference allowed, in standard deviations of the reference's output. Right code written differently stays
 # below 2e-5 (float32 summed in another order); the smallest mistake of the bank is above 1e-2 (tests/test_bank.py).
 TOLERANCE = 1e-3
+COMPARED = 50_000  # numbers of a parameter's gradient; of larger ones a sample is compared
 BLOCK = 65_521  # numbers of a tensor that `give_repeated` draws; a prime, so rows of a matrix begin at different places
 
 
@@ -240,7 +241,7 @@ def _expect_same_gradient(student: Remote, reference: nn.Module, x: torch.Tensor
         output = reference(ours)
         cotangent = torch.randn(output.shape, generator=generator.manual_seed(output.numel()))
         (output * cotangent).sum().backward()  # as in the worker
-    found = student.gradients(x, cotangent)
+    found = student.gradients(x, cotangent, COMPARED)
     if not same(found.output, output.detach()):
         _explain(
             student,
@@ -268,6 +269,7 @@ def _expect_same_gradient(student: Remote, reference: nn.Module, x: torch.Tensor
         # A bias before batch norm has gradient 0 up to rounding: compare on the scale of the whole gradient.
         scale = max(wanted.abs().max().item(), 1e-3 * cotangent.abs().max().item())
         allowed = 1e-2 * scale
+        wanted = tracing.sampled(wanted, COMPARED)
         if gradient is None or gradient.shape != wanted.shape or not _within(gradient, wanted, allowed):
             raise wrong_gradient(
                 gradient,

@@ -24,6 +24,7 @@ Answer = TypeVar("Answer")
 # What Python, and hypothesis when it prints arguments (`_repr_pretty_`), ask of every object is not the student's.
 _PYTHON = ("__", "_repr_")
 _SHOWN = 40  # characters of a key in what an answer's part is called
+DRAWN = 65_521  # numbers of a large tensor, a prime: see `call`
 _MOST_DIMENSIONS = 64  # torch's own limit
 
 
@@ -296,8 +297,11 @@ class Remote:
             "trace", written, read, target=self, x=x, outputs=outputs, inputs=inputs, seed=seed
         )
 
-    def gradients(self, x: torch.Tensor, cotangent: torch.Tensor) -> Gradients:
-        """Run forward on ``x`` and backward from ``cotangent`` (of the output's shape)."""
+    def gradients(self, x: torch.Tensor, cotangent: torch.Tensor, most: int | None = None) -> Gradients:
+        """Run forward on ``x`` and backward from ``cotangent`` (of the output's shape).
+
+        Of a parameter with more than ``most`` numbers only a sample is sent (`grader.tracing.sampled`).
+        """
         self.need_module()
         written = gettext("the backward pass of {written}").format(written=self._written)
 
@@ -308,7 +312,7 @@ class Remote:
                 raise ValueError("no output")
             return Gradients(output, _tensor_or_none(answer["input"]), parameters)
 
-        return self._session.request("backward", written, read, target=self, x=x, cotangent=cotangent)
+        return self._session.request("backward", written, read, target=self, x=x, cotangent=cotangent, most=most)
 
     def load_repeated(self, state: dict[str, torch.Tensor], most: int | None = None) -> None:
         """Fill each entry of the state_dict that ``state`` names with its numbers, again and again.
@@ -374,11 +378,12 @@ class Student:
     def once(self, name: str) -> Any:
         """What ``name()`` returns, built once for all checks that ask here: for what holds whatever weights it has.
 
-        Its weights and its mode are what the last check left; a check that needs some gives them to it first.
+        Its weights and its mode are what the last check left; a check that needs some gives them to it first. Of large
+        tensors only `DRAWN` numbers are drawn.
         """
         kept = self._session.kept
         if name not in kept:
-            built = getattr(self, name)()
+            built = call(getattr(self, name), draws=DRAWN).result
             if not isinstance(built, Remote):
                 return built
             kept[name] = built

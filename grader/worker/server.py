@@ -264,15 +264,23 @@ class Server:
         ]
         return {"entries": entries, "error": self.describe_error(error) if error else None}
 
-    def backward(self, target: nn.Module, x: torch.Tensor, cotangent: torch.Tensor) -> dict[str, object]:
-        """Gradients of <target(x), cotangent>: {"output", "input", "parameters": {name: tensor or None}}."""
+    def backward(
+        self, target: nn.Module, x: torch.Tensor, cotangent: torch.Tensor, most: int | None = None
+    ) -> dict[str, object]:
+        """Gradients of <target(x), cotangent>: {"output", "input", "parameters": {name: tensor or None}}.
+
+        Of a parameter with more than ``most`` numbers, those that `tracing.sampled` takes.
+        """
         x = x.clone().requires_grad_()
         target.zero_grad(set_to_none=True)
         with torch.enable_grad(), tracing.without_compiling(x):
             output = tracing.run(target, x)
             # Not output.backward(cotangent): that makes torch import its symbolic shapes, which takes seconds.
             (output * cotangent).sum().backward()
-        gradients = {name: parameter.grad for name, parameter in target.named_parameters()}
+        gradients = {
+            name: None if parameter.grad is None else tracing.sampled(parameter.grad, most)
+            for name, parameter in target.named_parameters()
+        }
         target.zero_grad(set_to_none=True)
         return {"output": output, "input": x.grad, "parameters": gradients}
 
