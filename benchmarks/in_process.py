@@ -106,11 +106,20 @@ class InProcess:
     def extend(self, seconds: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
-    def request(self, kind: str, doing: str, read: Callable[[Any], Any] = lambda value: value, **body: Any) -> Any:
+    def request(
+        self,
+        kind: str,
+        doing: str,
+        read: Callable[[Any], Any] = lambda value: value,
+        meanwhile: Callable[[], None] | None = None,
+        **body: Any,
+    ) -> Any:
         if self.lost is not None:
             raise self.lost
         server = self.server
         assert server is not None
+        if meanwhile is not None:
+            meanwhile()
         if kind == "configure":
             torch.set_num_threads(body["threads"])
             return read(None)

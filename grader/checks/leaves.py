@@ -183,19 +183,30 @@ def expect_leaves(held: Remote, device: str = "") -> None:
 
 
 def expect_output(
-    path: Path, x: torch.Tensor, expected: torch.Tensor, where: str | Callable[[], str] = "", **options: Any
+    path: Path,
+    x: torch.Tensor,
+    expected: torch.Tensor | Callable[[torch.Tensor], torch.Tensor],
+    where: str | Callable[[], str] = "",
+    **options: Any,
 ) -> None:
-    """``path(x, **options)`` is ``expected``, and leaves ``x`` as it is.
+    """``path(x, **options)`` is ``expected``, or what that gives for ``x``; and leaves ``x`` as it is.
 
     Raises:
         CheckFailed: it is not; ``where``, or what it returns, is added to what is said.
     """
-    called = call(path, x, **options)
+    wanted = [expected] if isinstance(expected, torch.Tensor) else []
+
+    def compute() -> None:
+        if not isinstance(expected, torch.Tensor):
+            with torch.no_grad():
+                wanted.append(expected(x.clone()))
+
+    called = call(path, x, meanwhile=compute, **options)
     if callable(where):
-        where = "" if same(called.result, expected) else where()
+        where = "" if same(called.result, wanted[0]) else where()
     images = gettext("{shape} images").format(shape=tuple(x.shape))
     said = ", ".join([images, *(f"{key}={value}" for key, value in options.items())])
-    expect_same(called.result, expected, gettext("{path} on {said}").format(path=path, said=said), where)
+    expect_same(called.result, wanted[0], gettext("{path} on {said}").format(path=path, said=said), where)
     if called.mutated:
         raise CheckFailed(gettext("{path} changes its input in place; work on a new tensor.").format(path=path))
 
@@ -291,8 +302,8 @@ def _expect_same_derivative(model: Remote, held: Remote, reference: nn.Module, x
     reference.zero_grad(set_to_none=True)
     output = reference(ours)
     cotangent = torch.randn(output.shape, generator=torch.Generator().manual_seed(output.numel()))
-    (output * cotangent).sum().backward()
-    found = derivative(model, held, x, cotangent, fresh=True, training=training)
+    backward = (output * cotangent).sum().backward
+    found = derivative(model, held, x, cotangent, fresh=True, meanwhile=backward, training=training)
     expect_same(found.output, output.detach(), gettext("{model}.forward with gradients enabled").format(model=model))
     assert ours.grad is not None
     expect_gradient(found.places[0], ours.grad, gettext("the input of {model}.forward").format(model=model))

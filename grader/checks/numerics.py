@@ -9,6 +9,7 @@ expect_same_function(mine, block, [torch.randn(2, 6, 9, 9)])
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -164,12 +165,15 @@ def expect_same_function(
     mode = "train" if training else "eval"
     reference.train(training)
     call_soon(student.train, training)
-    wanted = []
-    for x in inputs:
+    wanted: list[torch.Tensor] = []
+
+    def compute(x: torch.Tensor) -> None:
         with torch.no_grad(), tracing.without_compiling(x):
-            expected = reference(x.clone())
-        wanted.append(expected)
-        called = student.called(x)
+            wanted.append(reference(x.clone()))
+
+    for x in inputs:
+        called = student.called(x, meanwhile=partial(compute, x))
+        expected = wanted[-1]
         what = gettext("{student} on a {shape} batch in {mode} mode").format(
             student=student, shape=tuple(x.shape), mode=mode
         )
@@ -240,8 +244,12 @@ def _expect_same_gradient(student: Remote, reference: nn.Module, x: torch.Tensor
     with tracing.without_compiling(x):
         output = reference(ours)
         cotangent = torch.randn(output.shape, generator=generator.manual_seed(output.numel()))
-        (output * cotangent).sum().backward()  # as in the worker
-    found = student.gradients(x, cotangent, COMPARED)
+
+    def differentiate() -> None:
+        with tracing.without_compiling(x):
+            (output * cotangent).sum().backward()  # as in the worker
+
+    found = student.gradients(x, cotangent, COMPARED, differentiate)
     if not same(found.output, output.detach()):
         _explain(
             student,

@@ -13,8 +13,8 @@ from grader.language import gettext, ngettext
 from grader.student import CheckFailed, Remote
 
 
-def expect_number(value: Any, what: str, *, whole: bool = False) -> float:
-    """``value`` as a number; where ``whole``, as an int.
+def expect_number(value: Any, what: str) -> float:
+    """``value`` as a number.
 
     Raises:
         CheckFailed: it is something else; a tensor, too.
@@ -25,12 +25,6 @@ def expect_number(value: Any, what: str, *, whole: bool = False) -> float:
     Traceback (most recent call last):
     grader.student.outcomes.CheckFailed: f() gives a str; a number is expected.
     """
-    if whole and type(value) is float:
-        raise CheckFailed(
-            gettext("{what} gives the float {number:,.10g}; an int is expected.").format(what=what, number=value),
-            expected="int",
-            actual="float",
-        )
     if type(value) in (int, float):
         return value  # type: ignore[no-any-return]
     if value is None:
@@ -48,8 +42,8 @@ def expect_number(value: Any, what: str, *, whole: bool = False) -> float:
     )
 
 
-def expect_numbers(value: Any, names: Sequence[str], what: str, *, whole: bool = False) -> list[float]:
-    """``value`` as a tuple or list of numbers, one for each of ``names``; where ``whole``, of ints.
+def expect_numbers(value: Any, names: Sequence[str], what: str) -> list[float]:
+    """``value`` as a tuple or list of numbers, one for each of ``names``.
 
     Raises:
         CheckFailed: another type or another length.
@@ -76,7 +70,7 @@ def expect_numbers(value: Any, names: Sequence[str], what: str, *, whole: bool =
             ),
             expected=wanted,
         )
-    return [expect_number(item, f"{what}: {name}", whole=whole) for item, name in zip(value, names, strict=True)]
+    return [expect_number(item, f"{what}: {name}") for item, name in zip(value, names, strict=True)]
 
 
 def expect_equal(value: Any, expected: float, what: str, tolerance: float = 0.0) -> None:

@@ -109,11 +109,17 @@ class Session:
             self._worker = None
 
     def request(
-        self, kind: str, doing: str, read: Callable[[Any], Answer] = lambda value: value, **body: Any
+        self,
+        kind: str,
+        doing: str,
+        read: Callable[[Any], Answer] = lambda value: value,
+        meanwhile: Callable[[], None] | None = None,
+        **body: Any,
     ) -> Answer:
         """Send one request and wait for its answer; ``doing`` describes it in the student's terms.
 
-        ``read`` takes the answer apart; where it cannot, the worker talks nonsense.
+        ``read`` takes the answer apart; where it cannot, the worker talks nonsense. ``meanwhile`` is called while the
+        worker is at work; it makes no requests.
 
         Raises:
             StudentError: the student's code raised.
@@ -122,6 +128,7 @@ class Session:
         worker = self._send(kind, doing, body)
         try:
             worker.writer.flush()
+            self._work(meanwhile)
             most = worker.memory_limit_mb << 20  # nobody honest sends more than he may hold
             number, answer, value = protocol.receive(worker.reader, lambda handle: handle, most)
             if number != self._number or answer not in ("value", "error"):
@@ -137,6 +144,14 @@ class Session:
         except (EOFError, OSError, *_NONSENSE) as cause:
             raise self._lose(worker, doing, cause) from None
         raise error
+
+    def _work(self, meanwhile: Callable[[], None] | None) -> None:
+        if meanwhile is not None:
+            try:
+                meanwhile()
+            except BaseException:
+                self.close()  # or the next request would be given this one's answer
+                raise
 
     def soon(self, kind: str, doing: str, **body: Any) -> None:
         """Send a request that nobody waits for: what it raises, the next one raises in its own place.

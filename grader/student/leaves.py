@@ -7,7 +7,7 @@ found = differentiate(model.forward, x, leaves=held, cotangent=c, training=False
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,8 +70,13 @@ def make(
     student: Student, values: Sequence[torch.Tensor], gradients: Sequence[torch.Tensor | None] | None = None
 ) -> Remote:
     """A list in the worker of new leaves, with values and gradients; without these, of tensors that are not trained."""
-    body = {"values": list(values), "gradients": None if gradients is None else list(gradients)}
-    handle = student._session.request("leaves", gettext("Making tensors"), _handle, **body)
+    handle = student._session.request(
+        "leaves",
+        gettext("Making tensors"),
+        _handle,
+        values=list(values),
+        gradients=None if gradients is None else list(gradients),
+    )
     return Remote(student._session, handle, "params" if gradients is not None else "velocities")
 
 
@@ -125,11 +130,13 @@ def differentiate(
     leaves: Remote | None = None,
     seed: int | None = None,
     fresh: bool = False,
+    meanwhile: Callable[[], None] | None = None,
     **kwargs: Any,
 ) -> Derivative:
     """Call ``path`` with gradients, and go backward from ``cotangent`` (of the output's shape).
 
     The gradients of the ``leaves`` are added to those they have; with ``fresh`` these are forgotten first.
+    ``meanwhile`` is called here while the worker is at work.
     """
     written = gettext("the backward pass of {written}").format(written=path._written)
 
@@ -143,6 +150,7 @@ def differentiate(
         "differentiate",
         written,
         read,
+        meanwhile,
         target=path._target,
         path=path._path,
         args=args,

@@ -33,8 +33,15 @@ class Requests(Protocol):
 
     kept: dict[str, Any]
 
-    def request(self, kind: str, doing: str, read: Callable[[Any], Answer] = ..., **body: Any) -> Answer:
-        """Ask the worker; ``read`` takes its answer apart."""
+    def request(
+        self,
+        kind: str,
+        doing: str,
+        read: Callable[[Any], Answer] = ...,
+        meanwhile: Callable[[], None] | None = None,
+        **body: Any,
+    ) -> Answer:
+        """Ask the worker; ``read`` takes its answer apart. ``meanwhile`` is called before the answer is waited for."""
 
     def soon(self, kind: str, doing: str, **body: Any) -> None:
         """Ask it, and wait for no answer: what this raises, the next request raises."""
@@ -142,6 +149,7 @@ def call(
     draws: int | None = None,
     stop_after: int | None = None,
     backwards: bool = False,
+    meanwhile: Callable[[], None] | None = None,
     **kwargs: Any,
 ) -> Called:
     """Call ``path`` in the worker, without gradients unless ``grad``; ``seed`` seeds torch there first.
@@ -153,6 +161,7 @@ def call(
         stop_after: how many changes of files it can make before it is ended: every further one raises `Interrupted`,
             which is a KeyboardInterrupt.
         backwards: folders list their entries the other way round, as another file system might.
+        meanwhile: called here while the worker is at work.
     """
     written = _written(path, args, kwargs)
     origin = Origin(path._target, path._path, args, kwargs)
@@ -167,6 +176,7 @@ def call(
         "call",
         written,
         read,
+        meanwhile,
         target=path._target,
         path=path._path,
         args=args,
@@ -217,9 +227,9 @@ class Remote:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.called(*args, **kwargs).result
 
-    def called(self, *args: Any, seed: int | None = None, grad: bool = False, **kwargs: Any) -> Called:
-        """Like calling it, with what `Called` tells beside the result."""
-        return call(Path(self._session, self, "", self._written), *args, seed=seed, grad=grad, **kwargs)
+    def called(self, *args: Any, **kwargs: Any) -> Called:
+        """Like calling it, with what `Called` tells beside the result, and with the options of `call`."""
+        return call(Path(self._session, self, "", self._written), *args, **kwargs)
 
     @property
     def is_module(self) -> bool:
@@ -297,7 +307,13 @@ class Remote:
             "trace", written, read, target=self, x=x, outputs=outputs, inputs=inputs, seed=seed
         )
 
-    def gradients(self, x: torch.Tensor, cotangent: torch.Tensor, most: int | None = None) -> Gradients:
+    def gradients(
+        self,
+        x: torch.Tensor,
+        cotangent: torch.Tensor,
+        most: int | None = None,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Gradients:
         """Run forward on ``x`` and backward from ``cotangent`` (of the output's shape).
 
         Of a parameter with more than ``most`` numbers only a sample is sent (`grader.tracing.sampled`).
@@ -312,7 +328,9 @@ class Remote:
                 raise ValueError("no output")
             return Gradients(output, _tensor_or_none(answer["input"]), parameters)
 
-        return self._session.request("backward", written, read, target=self, x=x, cotangent=cotangent, most=most)
+        return self._session.request(
+            "backward", written, read, meanwhile, target=self, x=x, cotangent=cotangent, most=most
+        )
 
     def load_repeated(self, state: dict[str, torch.Tensor], most: int | None = None) -> None:
         """Fill each entry of the state_dict that ``state`` names with its numbers, again and again.

@@ -1,14 +1,14 @@
 """Public checks of inception: what convolutions cost, on worked figures."""
 
-from grader.checks import check
-from grader.checks.values import expect_equal, expect_number, expect_numbers
+from grader.checks import CheckFailed, check
+from grader.checks.values import expect_equal, expect_numbers
 from grader.language import gettext
 
 
 def expect_cost(value, expected, what):
     """Both figures of a cost; the message names the one that is wrong."""
     names = gettext("multiply-adds"), gettext("parameters")
-    found = expect_numbers(value, names, what, whole=True)
+    found = expect_numbers(value, names, what)
     for name, actual, wanted in zip(names, found, expected, strict=True):
         expect_equal(actual, wanted, f"{what}: {name}")
 
@@ -50,7 +50,10 @@ def test_bottleneck_cost(student):
 def test_most_reduced(student):
     """most_reduced: the largest bottleneck that still saves multiply-adds"""
     for arguments, expected in {(192, 32, 5): 154, (12, 4, 3): 8, (4, 4, 1): 1, (1, 1, 3): 0}.items():
-        found = expect_number(student.most_reduced(*arguments), f"most_reduced{arguments}", whole=True)
+        found = student.most_reduced(*arguments)
+        if isinstance(found, float):
+            message = gettext("{what} gives the float {found:g}; an int is expected.")
+            raise CheckFailed(message.format(what=f"most_reduced{arguments}", found=found))
         expect_equal(found, expected, f"most_reduced{arguments}")
 
 

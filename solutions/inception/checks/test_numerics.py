@@ -23,7 +23,7 @@ def conv(inputs, outputs, kernel):
 def expect_counted(value, module, inputs, height, width, what):
     """The cost of ``module`` on ``inputs`` channels of ``height`` x ``width``, as torch counts it in a forward run."""
     names = gettext("multiply-adds"), gettext("parameters")
-    found = expect_numbers(value, names, what, whole=True)
+    found = expect_numbers(value, names, what)
     counted = cost(module, torch.empty(1, inputs, height, width, device="meta"))
     for name, actual, wanted in zip(names, found, counted, strict=True):
         expect_equal(actual, wanted, f"{what}: {name}")
