@@ -116,6 +116,15 @@ def nested(layers: Sequence[Any]) -> nn.Module:
     return nn.Sequential(*made)
 
 
+def derived(base: Any) -> Any:
+    """A class ``Derived`` that is just like the class ``base``, to be given where that may be; what is no class itself.
+
+    >>> derived(nn.ReLU)()
+    Derived()
+    """
+    return type("Derived", (base,), {}) if isinstance(base, type) else base
+
+
 def loader(inputs: torch.Tensor, labels: torch.Tensor, batch_size: int) -> DataLoader[Any]:
     """The pairs in their order, ``batch_size`` at a time; the last batch is smaller where they do not divide."""
     return DataLoader(TensorDataset(inputs, labels), batch_size=batch_size)
@@ -202,6 +211,7 @@ _MAKERS: dict[str, Callable[..., Any]] = {
         model,
         linear,
         nested,
+        derived,
         loader,
         interrupted_loader,
         criterion,

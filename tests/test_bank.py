@@ -10,7 +10,7 @@ from bank import ROOT, grade_all, submissions
 
 from grader import assignment
 from grader.audit.bank import catchers, topics
-from grader.result import Result
+from grader.result import FAILURES, Result
 
 ASSIGNMENTS = tuple(assignment.names(ROOT))
 _graded: dict[str, dict[Path, Result]] = {}
@@ -73,9 +73,10 @@ def test_variant_is_accepted(file: Path) -> None:
 def test_mistake_is_rejected(file: Path) -> None:
     """By a check that the file names: only those are run (see `grade_all`), so no other can have caught it."""
     result = graded(file.parent.parent.name)[file]
-    assert result.score < result.extra_data.max_score, "full points for a wrong submission"
     assert not result.extra_data.message, f"not graded, so not caught either: {result.extra_data.message}"
-    assert {test.extra_data.check for test in result.tests if test.score < test.max_score} <= set(catchers(file))
+    caught = {test.extra_data.check for test in result.tests if test.extra_data.status in FAILURES}
+    assert caught, "full points for a wrong submission"
+    assert caught <= set(catchers(file))
 
 
 @pytest.mark.parametrize("name", ASSIGNMENTS)
@@ -108,7 +109,7 @@ def test_which_check_catches_what(name: str) -> None:
         test.extra_data.check
         for file in mistakes
         for test in graded(name)[file].tests
-        if test.extra_data.status not in ("passed", "blocked")
+        if test.extra_data.status in FAILURES
     )
     print(f"\n{name}: mistakes caught by each check (of {len(mistakes)})")
     for check, count in caught.most_common():

@@ -90,6 +90,10 @@ def test_make_layer(student, layers, n_classes):
     expect_state(model, state)
     # Where two blocks are one and the same, their parameters count once.
     expect_parameter_count(model, sum(prod(shape) for key, shape in state.items() if key.endswith(("weight", "bias"))))
+    other = student.probe("derived", block)
+    model = expect_module(without_weights(student.ResNet18, other, list(layers), n_classes), f"ResNet18({layers})")
+    if other.type == "type" and [layer.type for layer in model.layers()].count("Derived") != sum(layers):
+        raise CheckFailed(gettext("ResNet18(block, ...) is not made of the block that it is given."))
 
 
 @check(points=6, hint="Compare with the handout's table, line by line.", requires=["make_layer"])

@@ -181,7 +181,7 @@ def test_fit_epochs(student):
         what = f"fit(..., epochs={epochs}, path)"
         if expected < 3:
             what = gettext("{what}, called again,").format(what=what)
-        losses = with_gradients(student.fit, *parts, epochs, "fit.pt")
+        losses = with_gradients(student.fit, *parts, epochs, "fit.state")
         if not isinstance(losses, (list, tuple)):
             message = gettext("{what} returns a {type}; a list of losses is expected.")
             raise CheckFailed(message.format(what=what, type=type(losses).__name__))
@@ -190,5 +190,5 @@ def test_fit_epochs(student):
             raise CheckFailed(message.format(what=what, count=len(losses), expected=expected))
         for loss in losses:
             expect_number(loss, gettext("{what}: a loss").format(what=what))
-        if student.probe("exists", "fit.pt") is not True:
+        if student.probe("exists", "fit.state") is not True:
             raise CheckFailed(gettext("{what} leaves no file at path.").format(what=what))

@@ -17,7 +17,7 @@ from grader.checks.numerics import (
     same,
 )
 from grader.language import gettext
-from grader.student import StudentError
+from grader.student import StudentError, call
 
 
 @check(points=4, hint="Try small n and large f by hand; and is the result an int?", requires=["conv_output_size"])
@@ -53,7 +53,10 @@ def test_receptive_field_deep(student, layers):
     first, last = 0, 0
     for f, s in reversed(layers):
         first, last = first * s, last * s + f - 1
-    found = student.receptive_field(list(layers))
+    called = call(student.receptive_field, list(layers))
+    if called.mutated:
+        raise CheckFailed(gettext("receptive_field changes the list it is given; the next call would get another one."))
+    found = called.result
     if type(found) is not int or found != last - first + 1:
         raise CheckFailed(
             gettext("receptive_field({layers}) gives {found!r}; {wanted} is expected.").format(

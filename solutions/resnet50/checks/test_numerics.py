@@ -92,6 +92,8 @@ def test_layer4_function(student, context):
 def test_resnet50_function(student, context):
     """The network computes the same as the solution with the reference weights"""
     original = context.trained_reference("ResNet50_layer4")
+    with torch.no_grad():
+        original.fc.weight.mul_(8)  # longer than any norm to which forward might shorten its rows
     mine = give_weights(expect_module(student.once("ResNet50_layer4"), "ResNet50_layer4()"), original)
     noise = torch.randn(2, 3, 32, 32, generator=context.generator(8))
     expect_same_function(mine, original, [context.images(3), noise, noise[:1]])

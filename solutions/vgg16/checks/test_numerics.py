@@ -107,8 +107,10 @@ def test_vgg_dropout(student, reference, context):
         classifier[5].weight.copy_(torch.eye(10, 512))
     model = student.VGG(student.make_layers(["M", "M", "M", "M", 512, "M"]))
     mine = expect_module(model, "VGG(features)")
-    # The features give 1 everywhere: weight 0, bias 1.
-    features = {"features.4.weight": torch.zeros(512, 3, 3, 3), "features.4.bias": torch.ones(512)}
+    # The features give 1 everywhere (weight 0, bias 1), but for units 8 and 9: what they give, 0, dropout leaves at 0.
+    given_ = torch.ones(512)
+    given_[8:10] = 0
+    features = {"features.4.weight": torch.zeros(512, 3, 3, 3), "features.4.bias": given_}
     mine.load_state_dict(features | {f"classifier.{key}": value for key, value in classifier.state_dict().items()})
     mine.train()
     count = 512
@@ -116,12 +118,13 @@ def test_vgg_dropout(student, reference, context):
     logits = torch.cat([expect_shape(mine(images, seed=context.seed + k), (count, 10), "VGG") for k in range(2)])
     on = (logits - 2).abs() < 0.6  # batch statistics of 512 samples are off by some percent
     off = logits.abs() < 0.01
-    if not (on | off).all():
+    if not (on | off).all() or on[:, 8:].any():
         raise CheckFailed(
             gettext("In train mode the classifier is not dropout, linear, batch norm, ReLU, dropout, linear.")
         )
+    on = on[:, :8]
     share = on.float().mean().item()
-    # 10,240 logits, each on with probability 1/4: standard deviation 0.004.
+    # 8,192 logits, each on with probability 1/4: standard deviation 0.005.
     if abs(share - 0.25) > 0.05:
         raise CheckFailed(
             gettext(
@@ -129,10 +132,10 @@ def test_vgg_dropout(student, reference, context):
             ).format(share=share),
             expected=gettext("two dropouts with p = 0.5"),
         )
-    # Signals are dropped one by one, so all ten logits of an image are off with probability 0.75 ** 10, 0.056: of 1,024
-    # images with a standard deviation of 0.007. Where whole images are dropped (Dropout1d) it is about one half.
+    # Signals are dropped one by one, so all eight logits of an image are off with probability 0.75 ** 8, 0.10: of 1,024
+    # images with a standard deviation of 0.009. Where whole images are dropped (Dropout1d) it is about one half.
     silent = (~on).all(1).float().mean().item()
-    if silent > 0.15:
+    if silent > 0.2:
         raise CheckFailed(
             gettext(
                 "In train mode the dropouts silence {share:.0%} of the images altogether; drop each signal by itself."
@@ -181,6 +184,11 @@ def test_vgg_gradient(student, reference, context):
     original = calibrate(reference.VGG(reference.make_layers(SMALL)), x, 7)
     mine = give_weights(student.VGG(student.make_layers(SMALL)), original)
     expect_same_gradient(mine, original, x)
+    mine.train()  # dropout makes them others there, but there are some: nothing has worked in place on what they need
+    found = mine.gradients(x, torch.ones(4, 10)).parameters
+    without = [name for name, gradient in found.items() if gradient is None or not torch.isfinite(gradient).all()]
+    if without:
+        raise CheckFailed(gettext("In train mode {name} of VGG has no gradient.").format(name=without[0]))
 
 
 @check(
@@ -197,6 +205,12 @@ def test_vgg_init(student, reference, context):
     model = expect_module(student.VGG(features), "VGG(features)")
     expect_fresh(model, student.VGG(student.make_layers(cfg)), ["features.0.weight"])
     state = model.state_dict()
+    if not all(
+        torch.equal(value, state.get(f"features.{key}", value + 1)) for key, value in features.state_dict().items()
+    ):
+        raise CheckFailed(
+            gettext("VGG(features) holds a copy of the features; self.features is to be what it is given.")
+        )
     for key, original in reference.make_layers(cfg).state_dict().items():
         value = state.get(f"features.{key}")
         if not isinstance(value, torch.Tensor) or value.shape != original.shape:
