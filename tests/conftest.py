@@ -17,6 +17,7 @@ LONG = (
     "bank",
     "instructors",
     "class_run",
+    "visualize",
     "nbgrader_class",
     "formgrader",
     "attacks",
