@@ -56,7 +56,7 @@ def diagnose(plugin: JudgePlugin, context: Context, workers: Workers) -> dict[st
         passed = [outcome for outcome in plugin.outcomes.values() if outcome.status == "passed" and outcome.evidence]
         search = _Search(context, workers, passed)
         looking = _Looking(context, session, parsed(context.source))
-        for outcome in sorted(failed, key=lambda outcome: outcome.seconds):
+        for outcome in sorted(failed, key=lambda outcome: outcome.seconds >= SLOW):  # those for which edits are tried
             assert outcome.evidence is not None
             quick = outcome.seconds < SLOW and isinstance(outcome.evidence.error, (CheckFailed, StudentError))
             finding = search.again(outcome.evidence) if quick else None
@@ -112,16 +112,16 @@ class _Looking:
     def at(self, evidence: Evidence) -> Finding | None:
         reference = self._context.reference
         subject = None if reference is None else subject_of(evidence.asked, reference)
-        if reference is None or not self._left:
+        if reference is None:
             return None
-        self._left -= 1
         if self._code is not None and self._solution is not None:
             failed = bool(evidence.asked) and evidence.asked[-1][1].get("target") is None
             found = signature.difference(self._solution, self._code, maker(evidence), failed)
             if found is not None:
                 return found
-        if subject is None:
+        if subject is None or not self._left:
             return None
+        self._left -= 1
         try:
             if self._made is None:
                 self._session.begin(SECONDS)
