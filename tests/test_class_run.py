@@ -33,7 +33,6 @@ from grader.class_run.store import Store
 from grader.gradebook import Entry
 from grader.intake import collect
 from grader.judge.grade import grade
-from grader.judge.sandbox import SandboxError, find
 from grader.result import CheckDetail, Result
 from grader.submission import Submission
 
@@ -355,12 +354,6 @@ def test_without_bubblewrap_nothing_is_graded_unless_said(tmp_path: Path) -> Non
     assert allowed.returncode == 0
     assert "WARNING" in allowed.stderr
     assert grades(root / "out")["alice"]["status"] == "passed"
-
-
-def test_an_environment_that_the_sandbox_hides_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "prefix", "/tmp/torch-grader/.venv")
-    with pytest.raises(SandboxError, match=r"/tmp/torch-grader/\.venv lies in /tmp, .* Move the project out of /tmp"):
-        find([])
 
 
 def test_one_folder_cannot_hold_two_assignments(tmp_path: Path) -> None:
