@@ -11,10 +11,15 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         from grader.cli import main as run
+
+        run()
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         sys.exit(130)
-    run()
+    finally:
+        # Python notes a Ctrl-C that comes while it runs a string, as each dataclass is made by one, and at the end kills
+        # itself by that signal, though it was caught and has become exit code 130. The next string takes the note away.
+        exec("")
 
 
 if __name__ == "__main__":

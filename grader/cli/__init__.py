@@ -37,7 +37,12 @@ def main() -> None:
     if unknown:
         known = " or ".join(f"{code} ({name})" for code, name in LANGUAGES.items())
         complain(f"{VARIABLE}={unknown}: there is no such language here. Set it to {known}; until then it is English.")
-    app(args=with_json_target(sys.argv[1:]), prog_name="grader")
+    try:
+        app(args=with_json_target(sys.argv[1:]), prog_name="grader")
+    except SystemExit as ended:
+        if isinstance(getattr(ended.__context__, "__cause__", None), KeyboardInterrupt):  # while typer read the options
+            complain(gettext("Stopped."))
+        raise
 
 
 def _print_version(wanted: bool) -> None:
