@@ -125,6 +125,25 @@ def derived(base: Any) -> Any:
     return type("Derived", (base,), {}) if isinstance(base, type) else base
 
 
+def expanding(base: Any) -> Any:
+    """A kind of the block ``base`` that gives twice the channels it is told: ``expansion`` is 2, ``conv`` is 1x1.
+
+    What is no class is returned as it is.
+
+    >>> expanding(nn.Identity)(3, 4, stride=2).conv
+    Conv2d(3, 8, kernel_size=(1, 1), stride=(2, 2), bias=False)
+    """
+
+    def __init__(
+        self: Any, in_channels: int, out_channels: int, stride: int = 1, down_sample: nn.Module | None = None
+    ) -> None:
+        nn.Module.__init__(self)
+        self.conv = nn.Conv2d(in_channels, 2 * out_channels, 1, stride, bias=False)
+        self.down_sample = down_sample
+
+    return type("Expanding", (base,), {"expansion": 2, "__init__": __init__}) if isinstance(base, type) else base
+
+
 def loader(inputs: torch.Tensor, labels: torch.Tensor, batch_size: int) -> DataLoader[Any]:
     """The pairs in their order, ``batch_size`` at a time; the last batch is smaller where they do not divide."""
     return DataLoader(TensorDataset(inputs, labels), batch_size=batch_size)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from grader.audit.observe import behaviour, fill, noise, outcome, shared, state
+from grader.probes import expanding
 from grader.worker.files import Interrupted, interrupted
 
 ENGLISH = {
@@ -36,6 +37,10 @@ def observe(module):
     with torch.device("meta"):  # without weights they are built in no time
         for layers, n_classes in (([1, 1, 1, 1], 4), ([3, 4, 6, 3], 7), ([2, 1, 3, 2], 1)):
             yield f"state with {layers}", state(module.ResNet18(module.BasicBlock, layers, n_classes))
+        whole = module.ResNet18(module.BasicBlock, [1, 1, 1, 1], 4)
+        for layer in ((512, 1, 2), (64, 2, 1), (64, 1, 1)):
+            yield f"state of _make_layer(BasicBlock, {layer})", state(whole._make_layer(module.BasicBlock, *layer))
+        yield "a block that expands", [state(whole._make_layer(expanding(module.BasicBlock), 64, 2)) for _ in range(2)]
         yield "state by default", state(module.ResNet18(module.BasicBlock, [1, 1, 1, 1]))
         yield "state of resnet18()", state(module.resnet18())
         yield "state of resnet18(1000)", state(module.resnet18(n_classes=1000))

@@ -30,18 +30,24 @@ def block_state(prefix, inputs, outputs):
     )
 
 
+def layer_state(prefix, inputs, outputs, blocks, stride):
+    """Keys and shapes of _make_layer(BasicBlock, outputs, blocks, stride) where ``inputs`` channels come in."""
+    state = {}
+    for index in range(blocks):
+        state |= block_state(f"{prefix}{index}.", inputs if index == 0 else outputs, outputs)
+    if stride != 1 or inputs != outputs:
+        state[f"{prefix}0.down_sample.0.weight"] = (outputs, inputs, 1, 1)
+        state |= norm_state(f"{prefix}0.down_sample.1", outputs)
+    return state
+
+
 def network_state(layers, n_classes):
     """Keys and shapes of ResNet18(BasicBlock, layers, n_classes)."""
     state = {"conv1.weight": (64, 3, 7, 7)} | norm_state("bn1", 64)
     inputs = 64
     for number, (blocks, outputs) in enumerate(zip(layers, CHANNELS, strict=True), 1):
-        for index in range(blocks):
-            prefix = f"layer{number}.{index}."
-            state |= block_state(prefix, inputs, outputs)
-            if inputs != outputs:
-                state[f"{prefix}down_sample.0.weight"] = (outputs, inputs, 1, 1)
-                state |= norm_state(f"{prefix}down_sample.1", outputs)
-            inputs = outputs
+        state |= layer_state(f"layer{number}.", inputs, outputs, blocks, 1 if number == 1 else 2)
+        inputs = outputs
     return state | {"fc.weight": (n_classes, 512), "fc.bias": (n_classes,)}
 
 
@@ -94,6 +100,21 @@ def test_make_layer(student, layers, n_classes):
     model = expect_module(without_weights(student.ResNet18, other, list(layers), n_classes), f"ResNet18({layers})")
     if other.type == "type" and [layer.type for layer in model.layers()].count("Derived") != sum(layers):
         raise CheckFailed(gettext("ResNet18(block, ...) is not made of the block that it is given."))
+    # The network's own layers change size and channels together, or neither.
+    inputs = 512
+    for outputs, blocks, stride in ((512, 1, 2), (64, 2, 1), (64, 1, 1)):
+        layer = without_weights(model._make_layer, block, outputs, blocks, stride)
+        layer = expect_module(layer, f"_make_layer(BasicBlock, {outputs}, {blocks}, {stride})")
+        expect_state(layer, layer_state("", inputs, outputs, blocks, stride))
+        inputs = outputs
+    # A block with expansion 2: from 64 channels to 2 * 64, and then from 128 to the same.
+    wide = student.probe("expanding", block)
+    for projected, inputs in ((True, 64), (False, 128)):
+        layer = without_weights(model._make_layer, wide, 64, 2)
+        state = {"0.conv.weight": (128, inputs, 1, 1), "1.conv.weight": (128, 128, 1, 1)}
+        if projected:
+            state |= {"0.down_sample.0.weight": (128, 64, 1, 1)} | norm_state("0.down_sample.1", 128)
+        expect_state(expect_module(layer, "_make_layer(block, 64, 2)"), state)
 
 
 @check(points=6, hint="Compare with the handout's table, line by line.", requires=["make_layer"])
