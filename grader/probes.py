@@ -231,6 +231,7 @@ _MAKERS: dict[str, Callable[..., Any]] = {
         linear,
         nested,
         derived,
+        expanding,
         loader,
         interrupted_loader,
         criterion,
