@@ -17,8 +17,8 @@ def main() -> None:
         print("Stopped.", file=sys.stderr)
         sys.exit(130)
     finally:
-        # Python notes a Ctrl-C that comes while it runs a string, as each dataclass is made by one, and at the end kills
-        # itself by that signal, though it was caught and has become exit code 130. The next string takes the note away.
+        # Python notes a Ctrl-C that comes while it runs a string, as each dataclass is made by one, and in the end it
+        # kills itself by that signal, though it was caught and has become exit code 130. Another string ends that.
         exec("")
 
 

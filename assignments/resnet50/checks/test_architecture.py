@@ -146,7 +146,8 @@ def test_fc(student):
 @given(num_classes=st.integers(1, 30))
 def test_num_classes(student, num_classes):
     """num_classes decides how many logits there are"""
-    built = call(student.ResNet50_layer4, num_classes=num_classes, draws=0).result
+    by_name = {"num_classes": num_classes} if num_classes == 1 else {}
+    built = call(student.ResNet50_layer4, *[num_classes][len(by_name) :], draws=0, **by_name).result
     model = expect_module(built, f"ResNet50_layer4(num_classes={num_classes})")
     expect_shape(model.fc(torch.zeros(2, 1024)), (2, num_classes), gettext("fc of {model}").format(model=model))
 
@@ -164,3 +165,6 @@ def test_resnet50_architecture(student):
     for count in (1, 3):
         what = gettext("ResNet50_layer4() on {count} images").format(count=count)
         expect_shape(model(torch.zeros(count, 3, 32, 32)), (count, 10), what)
+    single = expect_module(call(student.ResNet50_layer4, num_classes=1, draws=0).result, "ResNet50_layer4(num_classes=1)")
+    what = gettext("{module} on {shape}").format(module=single, shape=(2, 3, 32, 32))
+    expect_shape(single(torch.zeros(2, 3, 32, 32)), (2, 1), what)

@@ -65,7 +65,7 @@ def test_make_layers_state(student, cfg, batch_norm):
     expect_state(features, state_of(cfg, batch_norm))
 
 
-@check(points=4, hint="Read the cfg; do not change it: the caller may need it again.", requires=["make_layers_shape"])
+@check(points=4, hint="Read the cfg; do not change it: the caller may need it again.", requires=["make_layers_state"])
 def test_make_layers_defaults(student):
     """make_layers leaves batch norm out unless asked, and accepts a tuple"""
     cfg = [4, "M", 6]
@@ -98,7 +98,7 @@ def test_vgg_state(student):
     expect_state(model, state | CLASSIFIER)
 
 
-@check(points=6, hint="CFG has 13 numbers and 5 'M'.", requires=["vgg_shape", "make_layers_shape"])
+@check(points=6, hint="CFG has 13 numbers and 5 'M'.", requires=["vgg_state", "vgg_shape", "make_layers_shape"])
 def test_vgg16_architecture(student):
     """vgg16() has 14,983,498 parameters and turns (N, 3, 32, 32) into (N, 10)"""
     model = expect_module(student.once("vgg16"), "vgg16()")

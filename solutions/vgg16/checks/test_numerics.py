@@ -26,7 +26,7 @@ SMALL = [8, "M", 12, "M", 16, "M", 16, "M", 512, "M"]
 @check(
     points=10,
     hint="Convolution 3x3 with padding 1, BatchNorm2d if asked for, ReLU; MaxPool2d(2, 2) for 'M'. In this order.",
-    requires=["make_layers_shape"],
+    requires=["make_layers_state"],
 )
 @given(cfg=vgg_configs(), batch_norm=st.booleans(), seed=seeds(), training=st.booleans(), data=st.data())
 def test_make_layers_function(student, reference, cfg, batch_norm, seed, training, data):
@@ -76,7 +76,7 @@ def test_make_layers_calls(student):
 @check(
     points=8,
     hint="forward: features, flatten, classifier; in eval mode dropout does nothing. No softmax: the loss does that.",
-    requires=["vgg_shape"],
+    requires=["vgg_shape", "vgg_state"],
 )
 def test_vgg_function(student, reference, context):
     """VGG computes the right function around any features"""
@@ -84,6 +84,9 @@ def test_vgg_function(student, reference, context):
     original = calibrate(reference.VGG(reference.make_layers(SMALL)), x, 3)
     mine = give_weights(student.VGG(student.make_layers(SMALL)), original)
     expect_same_function(mine, original, [x, x[:1], torch.randn(5, 3, 32, 32, generator=context.generator(3))])
+    # Other weights in the same network: what it may have worked out from the first ones is no longer right.
+    original = calibrate(reference.VGG(reference.make_layers(SMALL)), x, 4)
+    expect_same_function(give_weights(mine, original), original, [x])
 
 
 @check(
@@ -122,6 +125,11 @@ def test_vgg_dropout(student, reference, context):
         raise CheckFailed(
             gettext("In train mode the classifier is not dropout, linear, batch norm, ReLU, dropout, linear.")
         )
+    if torch.equal(on[:count], on[count:]):
+        raise CheckFailed(
+            gettext("Two runs in train mode drop the same signals."),
+            expected=gettext("other ones in every run"),
+        )
     on = on[:, :8]
     share = on.float().mean().item()
     # 8,192 logits, each on with probability 1/4: standard deviation 0.005.
@@ -144,7 +152,11 @@ def test_vgg_dropout(student, reference, context):
         )
 
 
-@check(points=4, hint="Dropout and batch norm must follow model.train() and model.eval().", requires=["vgg_function"])
+@check(
+    points=4,
+    hint="Dropout and batch norm must follow model.train() and model.eval().",
+    requires=["make_layers_state", "vgg_function"],
+)
 def test_vgg_training(student, reference, context):
     """In train mode every layer behaves as it should, and running statistics are kept"""
     x = torch.randn(6, 3, 32, 32, generator=context.generator(4))
@@ -168,12 +180,14 @@ def test_vgg_training(student, reference, context):
         raise CheckFailed(
             gettext("A forward run in train mode leaves the running statistics of batch norm as they were.")
         )
-    # Without a weight in the first linear layer its outputs are its biases, whatever dropout does.
+    # Without a weight in the first linear layer its outputs are its biases, whatever dropout does. The running
+    # statistics are those of x already: of another batch each run moves them.
+    other = 1 + torch.randn(6, 3, 32, 32, generator=context.generator(9))
     with torch.no_grad():
         original.classifier[1].weight.zero_()
         give_weights(mine, original).train()
-        mine(x, seed=context.seed)
-        original.train()(x)
+        mine(other, seed=context.seed)
+        original.train()(other)
     expect_same_buffers(mine, original)
 
 
@@ -184,7 +198,10 @@ def test_vgg_gradient(student, reference, context):
     original = calibrate(reference.VGG(reference.make_layers(SMALL)), x, 7)
     mine = give_weights(student.VGG(student.make_layers(SMALL)), original)
     expect_same_gradient(mine, original, x)
-    mine.train()  # dropout makes them others there, but there are some: nothing has worked in place on what they need
+    # Dropout makes them others in train mode, but there are some: nothing has worked in place on what they need. Here
+    # the classifier gets what a ReLU gives.
+    mine = expect_module(student.VGG(student.make_layers(["M", "M", "M", "M", "M", 512])), "VGG(features)")
+    mine.train()
     found = mine.gradients(x, torch.ones(4, 10)).parameters
     without = [name for name, gradient in found.items() if gradient is None or not torch.isfinite(gradient).all()]
     if without:
@@ -199,7 +216,7 @@ def test_vgg_gradient(student, reference, context):
 def test_vgg_init(student, reference, context):
     """VGG initialises every convolution: weights normal with std sqrt(2 / n), biases 0"""
     cfg = [96, "M", 192, "M", 64, "M", 160, "M", 512, "M"]
-    features = student.make_layers(cfg)
+    features = expect_module(student.make_layers(cfg), "make_layers(cfg)")
     # VGG initialises whatever features it is given: these come with other weights.
     features.load_state_dict({key: torch.full_like(value, 7) for key, value in features.state_dict().items()})
     model = expect_module(student.VGG(features), "VGG(features)")
