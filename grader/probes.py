@@ -8,6 +8,7 @@ from weights and data which the judge has drawn: see `Model`.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,11 @@ def modes(model: nn.Module) -> dict[str, bool]:
     return {name: module.training for name, module in model.named_modules()}
 
 
+def copied(path: str, to: str) -> None:
+    """Copy the file at ``path``."""
+    shutil.copyfile(path, to)
+
+
 def exists(path: str) -> bool:
     """Whether there is such a file."""
     return Path(path).is_file()
@@ -243,6 +249,7 @@ _MAKERS: dict[str, Callable[..., Any]] = {
         gradients,
         modes,
         exists,
+        copied,
         in_turn,
         operations,
     )

@@ -179,6 +179,10 @@ def _bytes_of(info: TensorInfo) -> int:
     return 0 if 0 in info.shape else count * DTYPES[info.dtype].itemsize
 
 
+# Of each kind, the method that gives the plain value, whatever a derived class has in its place.
+_PLAIN: dict[type, Callable[[Any], object]] = {int: int.__pos__, float: float.__pos__, str: str.__str__}
+
+
 def _pack(
     value: object,
     infos: list[TensorInfo],
@@ -191,6 +195,9 @@ def _pack(
         raise ProtocolError("nested too deeply")
     if isinstance(value, np.generic):  # np.mean(losses) is as good a number as any
         value = value.item()
+    for kind, plainly in _PLAIN.items():  # of a class derived from a number or a string only that is sent
+        if isinstance(value, kind) and type(value) is not bool:
+            value = plainly(value)
     if value is None or type(value) in (bool, str, float):
         return value
     if type(value) is int and -(1 << 63) <= value < 1 << 63:

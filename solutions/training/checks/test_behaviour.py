@@ -62,6 +62,12 @@ def plans(draw):
     )
 
 
+# Gradients of some hundreds: whoever makes long ones shorter ends elsewhere.
+STEEP = Plan(
+    8, 4, 2, rates=(1e-3,), criterion="MultiMarginLoss", criterion_options=(("p", 2), ("margin", 100.0)), options=()
+)
+
+
 def stale(plan, make, model):
     """Give the model the gradients that some backward pass has left behind."""
     values = {
@@ -78,6 +84,7 @@ def stale(plan, make, model):
 )
 @settings(max_examples=15)
 @given(plan=plans())
+@example(plan=STEEP)
 def test_train_function(student, reference, plan):
     """train_one_epoch ends in the right weights, for any optimizer, criterion, data and batch size"""
     mine, ours = plan.all(student.probe), plan.all(probes.make)
@@ -221,6 +228,7 @@ def test_scheduler_any(student, every, factor, steps, more):
         theirs.step()
 
 
+RISING = Plan(32, rates=(2.0,), options=())  # its loss is larger in the fourth epoch than in the third
 SCHEDULERS = (
     ("StepLR", (("step_size", 2), ("gamma", 0.3))),
     ("StepLR", (("step_size", 3), ("gamma", 0.2))),
@@ -271,9 +279,10 @@ def test_checkpoint_complete(student, plan, schedule, epochs):
     model, _, _, optimizer, scheduler = mine
     student.save_checkpoint("complete.pt", model, optimizer, scheduler, epochs)
     on(mine, 1)  # what happens after it was saved is not in it
+    student.probe("copied", "complete.pt", "elsewhere.pt")  # the one file is all that there is
     train(ours, epochs)
     other = everything(plan, student.probe, schedule, plan.weights(1))
-    found = student.load_checkpoint("complete.pt", other[0], other[3], other[4])
+    found = student.load_checkpoint("elsewhere.pt", other[0], other[3], other[4])
     expect_equal(found, epochs, "load_checkpoint")
     expect_weights(other[0], ours[0].state_dict(), plan.weights(), "load_checkpoint")
     on(other, 2)
@@ -290,6 +299,7 @@ def test_checkpoint_complete(student, plan, schedule, epochs):
 @settings(max_examples=6)
 @given(plan=plans(), schedule=scheduled, done=st.integers(0, 3), left=st.integers(2, 3), more=st.integers(0, 8))
 @example(plan=Plan(6), schedule=SCHEDULERS[0], done=1, left=3, more=1)
+@example(plan=RISING, schedule=SCHEDULERS[1], done=2, left=2, more=1)
 def test_resume(student, plan, schedule, done, left, more):
     """fit, interrupted in the middle of an epoch and started again, ends in the weights of an uninterrupted run"""
     epochs, batches = done + left, -(-plan.count // plan.batch_size)

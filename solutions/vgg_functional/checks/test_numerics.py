@@ -180,6 +180,9 @@ def test_batch_norm(student, shape, training, options, seed):
             else:
                 said = gettext("{name} is not what F.batch_norm leaves.")
             raise CheckFailed(said.format(name=name))
+    for name, before, after in zip(("x", "gamma", "beta"), (x, gamma, beta), found.arguments, strict=False):
+        if after is None or not torch.equal(after, before):
+            raise CheckFailed(gettext("batch_norm changes its {name}.").format(name=name))
     for name, gradient, leaf in zip(("x", "gamma", "beta"), found.places, leaves, strict=True):
         # That of x is a difference of large numbers, and 0 where there are but two of them.
         expect_gradient(gradient, leaf.grad, gettext("{name} of batch_norm").format(name=name), scale=0.1)
@@ -282,6 +285,11 @@ def test_training_gradient(student, context):
             raise CheckFailed(gettext("In train mode the linear layers get no gradient."))
 
     nearby(compare, noise(context, 4, 33))
+    model.zero_grad()
+    for place, leaf in enumerate(look(held)):
+        if leaf.gradient is not None and leaf.gradient.any():
+            message = gettext("With use_bn, {what} still has a gradient after zero_grad().")
+            raise CheckFailed(message.format(what=f"{held}[{place}]"))
 
 
 @check(
@@ -370,9 +378,10 @@ def _alternating(weights, biases):
 )
 def test_init(student):
     """Initial weights are normal with the right standard deviations, biases are 0, gamma 1"""
-    shapes = [tuple(each.shape) for each in features("VGG11", use_bn=True).parameters()]
+    # fan_in is 9 * in also where the images have another number of channels.
+    shapes = [tuple(each.shape) for each in features("VGG11", channels=1, use_bn=True).parameters()]
     shapes += [(512, 512), (512,), (512, 512), (512,), (300, 512), (300,)]
-    first, second = (build(student.VGGSmall, "VGG11", num_classes=300, use_bn=True) for _ in range(2))
+    first, second = (build(student.VGGSmall, "VGG11", 300, 1, use_bn=True) for _ in range(2))
     held = expect_shapes(first, shapes)
     drawn = expect_values(held, shapes), expect_values(hold(second), shapes)
     for place, (value, other) in enumerate(zip(*drawn, strict=True)):
@@ -447,7 +456,7 @@ def test_sgd(student, context):
             held = make(student, ours, [each.grad for each in ours])
             passed = hold(held, "copy")
             optimiser.step(lr)
-            call(student.sgd_step_with_momentum, passed, velocities, lr, grad=True, **options)
+            call(student.sgd_step_with_momentum, passed, hold(velocities, "copy"), lr, grad=True, **options)
             expect_leaves(held)
             for place, (value, each) in enumerate(zip(expect_values(held, shapes), ours, strict=True)):
                 if not torch.allclose(value, each, rtol=1e-4, atol=1e-5):
@@ -480,6 +489,7 @@ def test_to(student, context):
     if not all(map(torch.equal, values_of(model, reference), reference.parameters())):
         raise CheckFailed(gettext("to(device) changes the values of the parameters."))
     held = give(model, list(reference.parameters()), PERIOD)
+    warm_up(model, reference, context)
     expect_same_derivative(model, held, reference, noise(context, 3, 61), training=False)
     # torch's meta device is there on every machine, and is another one than the CPU.
     other = build(student.VGGSmall, "VGG11", use_bn=True, draws=PERIOD)
@@ -510,8 +520,9 @@ def test_evaluate(student, context):
     """evaluate gives the mean over images, not over batches, out of train mode, and changes nothing"""
     reference = vgg(context, use_bn=True)
     model = build(student.VGGSmall, "VGG11", use_bn=True, draws=PERIOD)
-    give(model, list(reference.parameters()), PERIOD)
+    held = give(model, list(reference.parameters()), PERIOD)
     warm_up(model, reference, context)
+    before = derivative(model, held, noise(context, 1, 72), torch.ones(1, 10), training=False).leaves
     x, labels = noise(context, 7, 70), torch.randint(10, (7,), generator=context.generator(71))
     with torch.no_grad():
         logits = reference(x)
@@ -525,6 +536,9 @@ def test_evaluate(student, context):
     expect_output(model.forward, x, logits, " " + gettext("That is after evaluate."), training=False)
     if not all(map(torch.equal, values_of(model, reference), reference.parameters())):
         raise CheckFailed(gettext("evaluate changes the parameters."))
+    after = [leaf.gradient for leaf in look(held)]
+    if not all(same(now, kept) for now, kept in zip(after, before, strict=False) if kept is not None):
+        raise CheckFailed(gettext("evaluate changes the parameters' gradients."))
     expect_recording(student, student.evaluate, [model, student.probe("loader", x, labels, batch_size=2)])
 
 
@@ -569,6 +583,7 @@ def test_train_epoch(student, context):
         optimiser.step(0.5)
         losses += [loss.item()] * len(targets)
         right += (logits.argmax(1) == targets).sum().item()
+    derivative(model, held, x[:1], torch.ones(1, 10), training=False)  # gradients that the first step is not to see
     loader = student.probe("loader", x, labels, batch_size=3)
     found = expect_pair(call(student.train_epoch, model, loader, velocities, 0.5, grad=True).result, "train_epoch")
     _expect_figures(found, (sum(losses) / 5, right / 5), "train_epoch")
