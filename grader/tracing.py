@@ -275,7 +275,7 @@ def sampled(value: torch.Tensor, most: int | None) -> torch.Tensor:
 
 @torch.no_grad()
 def repeat_into(target: torch.Tensor, numbers: torch.Tensor, most: int | None = None) -> None:
-    """Fill ``target`` (contiguous, of any shape) with ``numbers``, again and again, in the order of its elements.
+    """Fill ``target`` (of any shape) with ``numbers``, again and again, in the order of its elements.
 
     With ``most`` only so many of its elements; the rest is left as it is.
 
@@ -284,8 +284,13 @@ def repeat_into(target: torch.Tensor, numbers: torch.Tensor, most: int | None = 
     >>> repeat_into(target := torch.zeros(2, 3), torch.tensor([1.0, 2.0]), most=3); target.tolist()
     [[1.0, 2.0, 1.0], [0.0, 0.0, 0.0]]
     """
+    if not target.is_contiguous():  # in the memory format channels_last, say
+        whole = target.contiguous()
+        repeat_into(whole, numbers, most)
+        target.copy_(whole)
+        return
     flat = target.view(-1)[:most]
     numbers = numbers.reshape(-1)
-    whole = len(flat) // len(numbers) * len(numbers)
-    flat[:whole].view(-1, len(numbers)).copy_(numbers)
-    flat[whole:].copy_(numbers[: len(flat) - whole])
+    even = len(flat) // len(numbers) * len(numbers)
+    flat[:even].view(-1, len(numbers)).copy_(numbers)
+    flat[even:].copy_(numbers[: len(flat) - even])

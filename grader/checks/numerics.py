@@ -26,6 +26,7 @@ Value = TypeVar("Value")
 # below 2e-5 (float32 summed in another order); the smallest mistake of the bank is above 1e-2 (tests/test_bank.py).
 TOLERANCE = 1e-3
 COMPARED = 50_000  # numbers of a parameter's gradient; of larger ones a sample is compared
+NEAR = 6  # inputs near one where gradients differ: see `nearby`
 BLOCK = 65_521  # numbers of a tensor that `give_repeated` draws; a prime, so rows of a matrix begin at different places
 
 
@@ -201,11 +202,13 @@ class GradientDiffers(CheckFailed):
 
 
 def nearby(compare: Callable[[torch.Tensor], None], x: torch.Tensor) -> None:
-    """``compare(x)``; where gradients differ there, the same on four inputs near ``x``, of which one may fail likewise.
+    """``compare(x)``; where gradients differ there, on inputs near ``x``: on two of `NEAR` they must not.
 
     Whatever else fails, on whichever input, is a failure at once. A ReLU whose input is 0 up to rounding has its
     gradient here and none there: of a VGG-11 in float32 and in float64, 3 inputs in 100 give gradients that differ by
-    more than a percent, the others by 1e-5 (measured with four images in train mode). Wrong code is wrong on most.
+    more than a percent, the others by 1e-5 (measured with four images in train mode); of one with batch norm it is
+    about one in eight. Where it is one in five, five of six inputs fail beside the first in 3 cases of 10,000. Wrong
+    code is wrong on all of them, or nearly.
 
     Raises:
         CheckFailed: what ``compare`` raised.
@@ -216,14 +219,16 @@ def nearby(compare: Callable[[torch.Tensor], None], x: torch.Tensor) -> None:
         compare(x)
     except GradientDiffers:
         generator = torch.Generator().manual_seed(x.numel())
-        failed = 0
-        for _ in range(4):
+        agreed = 0
+        for tried in range(1, NEAR + 1):
             try:
                 compare(x + 0.1 * torch.randn(x.shape, generator=generator))
+                agreed += 1
             except GradientDiffers:
-                failed += 1
-            if failed > 1:
-                raise
+                if tried - agreed > NEAR - 2:
+                    raise
+            if agreed == 2:
+                return
 
 
 def expect_same_gradient(student: Remote, reference: nn.Module, x: torch.Tensor, *, training: bool = False) -> None:

@@ -70,6 +70,7 @@ def parts(module):
 
 def networks(module):
     """The constructors, parameters, forward and backward."""
+    yield "CONFIGS", {name: list(module.CONFIGS[name]) for name in NAMES}
     with torch.device("meta"):
         for make in (module.VGGLowLevel, module.VGGSmall):
             yield "parameters by default", [kind(each) for each in make().parameters()]

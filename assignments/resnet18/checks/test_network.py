@@ -54,9 +54,12 @@ def network_state(layers, n_classes):
 def without_weights(path, *args, **kwargs):
     """What the call returns, on the meta device: 11 million numbers need not be drawn to be counted."""
     try:
-        return call(path, *args, device="meta", **kwargs).result
+        called = call(path, *args, device="meta", **kwargs)
     except StudentError:  # nobody has to write what works there
-        return path(*args, **kwargs)
+        called = call(path, *args, **kwargs)
+    if called.mutated:
+        raise CheckFailed(gettext("{what} changes the list it is given.").format(what=path))
+    return called.result
 
 
 @check(points=5, hint="3x3 with padding 1 keeps height and width.")

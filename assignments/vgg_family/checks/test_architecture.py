@@ -139,7 +139,11 @@ def test_sized_state(student, cfg, size, classes, hidden):
     requires=["sized_state"],
 )
 def test_sized_features(student):
-    """SizedVGG leaves the running statistics and the mode of its features as they were"""
+    """SizedVGG takes features as they are: whatever they consist of, their running statistics and mode stay"""
+    for cfg in ([4, "M", "M", "M"], ["M"]):  # also without a single convolution
+        count = widths([3, *cfg])[-1] * (32 >> cfg.count("M")) ** 2
+        model = undrawn(student.SizedVGG, student.make_layers(cfg))
+        expect_state(model, network(cfg, False, count, 4096, 10))
     for training in (True, False):
         features = expect_module(student.make_layers(SMALL, True), "make_layers")
         features.train(training)
@@ -153,6 +157,10 @@ def test_sized_features(student):
                 if key not in after or not torch.equal(value, after[key]):
                     message = gettext("SizedVGG changes {key} of the features it is given.").format(key=key)
                     raise CheckFailed(message, actual=key)
+        if not all(torch.equal(value, after.get(key, value + 1)) for key, value in features.state_dict().items()):
+            raise CheckFailed(
+                gettext("SizedVGG(features) holds a copy of the features; self.features is to be what it is given.")
+            )
         if model.features.training.value() is not training:
             message = gettext("After SizedVGG(features), features.training is {now}; it was {before}.")
             raise CheckFailed(message.format(now=not training, before=training))

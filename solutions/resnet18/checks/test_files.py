@@ -36,10 +36,9 @@ def places(before, tree, what):
                 expected=gettext("train/{name}/ or test/{name}/").format(name=name),
                 actual=new,
             )
-        if (
-            PurePosixPath(old).suffix.lower() in (".jpg", ".jpeg", ".png")
-            and place[2].split(".")[-1] != old.split(".")[-1]
-        ):
+        plain = "." not in PurePosixPath(old).name
+        image = PurePosixPath(old).suffix.lower() in (".jpg", ".jpeg", ".png")
+        if (plain and "." in place[2]) or (image and place[2].split(".")[-1] != old.split(".")[-1]):
             message = gettext("{what} turns {old!r} into {new!r}, with another suffix.")
             raise CheckFailed(message.format(what=what, old=old, new=new), expected=old, actual=new)
     for old in inside:
@@ -98,6 +97,13 @@ def test_split_awkward(student):
                     ),
                     expected=old,
                 )
+    same = dict.fromkeys(("cane/1.jpg", "dog/1.jpg", "dog/2.jpg"), b"one and the same")
+    student.write_tree("alike", same)
+    student.create_train_test_dirs("alike")
+    left = sum(kind not in ("folder", "link") for kind in student.read_tree("alike").values())
+    if left != len(same):
+        message = gettext("{what} leaves {left} of {total} files whose contents are the same.")
+        raise CheckFailed(message.format(what=DONE, left=left, total=len(same)), expected=len(same), actual=left)
 
 
 @check(points=5, hint="Sort before you shuffle; random.Random(seed).", requires=["split"])
@@ -105,16 +111,24 @@ def test_split_seed(student):
     """The seed decides the split: the same one gives the same, another one another"""
     paths = [f"{folder}/{number}.jpg" for folder in ("cane", "gatto", "mucca") for number in range(20)]
     found = []
-    for backwards, seed in ((False, [5]), (True, [5]), (False, [6]), (False, []), (True, [])):
+    for place, backwards, seed in (
+        ("seeded", False, [5]),
+        ("elsewhere", True, [5]),
+        ("seeded", False, [6]),
+        ("seeded", False, []),
+        ("seeded", True, []),
+    ):
         before = files(paths)
-        student.write_tree("seeded", before)
-        call(student.create_train_test_dirs, "seeded", 0.3, *seed, backwards=backwards)
-        now = places(before, student.read_tree("seeded"), DONE)
+        student.write_tree(place, before)
+        call(student.create_train_test_dirs, place, 0.3, *seed, backwards=backwards)
+        now = places(before, student.read_tree(place), DONE)
         expect_shares(now, 0.3, DONE)
         found.append({old: PurePosixPath(new).parts[0] for old, new in now.items()})
     if found[0] != found[1] or found[3] != found[4]:
         raise CheckFailed(
-            gettext("The same seed gives two different splits of the same files, listed in another order."),
+            gettext(
+                "The same seed gives two different splits of the same files, elsewhere or listed in another order."
+            ),
             expected=gettext("the same split"),
         )
     if found[0] == found[2]:
@@ -132,6 +146,7 @@ def test_split_more_files(student):
     paths += [f"train/cat/{number}.jpg" for number in range(3)] + ["test/cat/a.jpg"]
     paths += [f"{folder}/{number}.jpg" for folder in ("cane", "dog") for number in range(8)]  # every name three times
     paths += [f"gatto/{number}.jpg" for number in range(16)]
+    paths += [f"train/sheep/{number}" for number in range(10)] + [f"pecora/{number}.txt" for number in range(6)]
     before = files(paths)
     for later in (b"later", b"and later still"):
         student.write_tree("more", before)
@@ -149,6 +164,17 @@ def test_split_more_files(student):
         before |= {
             path: content + later for path, content in files(f"cane/{number}.jpg" for number in range(8)).items()
         }
+    # More than a fifth is in test/ already, so none of the new ones goes there.
+    before = files([f"{part}/horse/{number}.jpg" for part in ("train", "test") for number in range(5)])
+    before |= files(f"cavallo/{number}.jpg" for number in range(4))
+    student.write_tree("enough", before)
+    student.create_train_test_dirs("enough")
+    now = places(before, student.read_tree("enough"), DONE)
+    wrong = [old for old, new in now.items() if old.startswith(("train/", "test/")) and old != new]
+    wrong += [old for old, new in now.items() if old.startswith("cavallo/") and new.startswith("test/")]
+    if wrong:
+        message = gettext("Where half of a class is in test/ already, {what} moves {old!r} to {new!r}.")
+        raise CheckFailed(message.format(what=DONE, old=wrong[0], new=now[wrong[0]]))
 
 
 @check(

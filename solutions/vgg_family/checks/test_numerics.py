@@ -148,10 +148,20 @@ def test_vgg_gradient(student, reference, context):
 )
 def test_vgg_init(student):
     """VGG draws its initial weights as torchvision's does"""
+    layers = features_of_sevens(student)
+    student.initialise(layers)
+    expect_initial(layers.state_dict(), "initialise(layers): ")
+    layer = student.probe("linear", torch.full((100, 200), 7.0), torch.full((100,), 7.0))
+    student.initialise(layer)
+    expect_normal(layer.weight.value(), 0.01, "initialise(Linear(200, 100)): weight")
+    expect_value(layer.bias.value(), 0, "initialise(Linear(200, 100)): bias")
+    deep = student.probe("nested", [[[("Linear", {"in_features": 200, "out_features": 100})]]])
+    student.initialise(deep)
+    expect_normal(deep.state_dict()["0.0.0.weight"], 0.01, "initialise(Sequential(Sequential(Sequential(Linear))))")
     features = features_of_sevens(student)
     called = call(student.VGG, features, num_classes=50, draws=DRAWS)
     model = expect_module(called.result, "VGG(features)")
-    expect_initial(model)
+    expect_initial(model.features.state_dict())
     for place, rows in ((0, 40), (3, 200), (6, 50)):
         # Some rows only: the first Linear's weight is 0.4 GB.
         weight = getattr(model.classifier, str(place)).weight
@@ -223,7 +233,7 @@ def test_sized_init(student, context):
     """SizedVGG draws its initial weights, and drops half of its signals twice, as VGG does"""
     cfg = [96, "M", 32]
     model = expect_module(student.SizedVGG(features_of_sevens(student), 8, hidden=300), "SizedVGG(features)")
-    expect_initial(model)
+    expect_initial(model.features.state_dict())
     other = student.SizedVGG(features_of_sevens(student), 8, hidden=300)
     expect_fresh(model, other, ["features.0.weight", "classifier.0.weight"])
     state = model.state_dict()
@@ -248,11 +258,10 @@ def features_of_sevens(student):
     return features
 
 
-def expect_initial(model):
-    """The convolutions and batch norms of `features_of_sevens` in ``model`` have been drawn anew."""
-    state = model.features.state_dict()
+def expect_initial(state, prefix="features."):
+    """The convolutions and batch norms of `features_of_sevens`, whose ``state`` this is, have been drawn anew."""
     for key, value in state.items():
-        what = f"features.{key}"
+        what = f"{prefix}{key}"
         if value.dim() == 4:
             expect_normal(value, (2 / (9 * len(value))) ** 0.5, what)
         elif key.endswith("bias"):
