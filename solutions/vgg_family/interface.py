@@ -43,10 +43,8 @@ def sevens(module):
 
 def initial(model):
     for key, value in model.state_dict().items():
-        if value.dim() > 1:
-            yield f"initial {key}", Drawn(value[:400])
-        else:
-            yield f"initial {key}", value
+        constant = value.dim() <= 1 and bool((value == value.reshape(-1)[0]).all())
+        yield f"initial {key}", value if constant else Drawn(value[:400])
 
 
 def observe(module):

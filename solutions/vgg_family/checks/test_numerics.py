@@ -137,6 +137,8 @@ def test_vgg_gradient(student, reference, context):
         original.classifier.requires_grad_(False)  # its gradients alone would be half a gigabyte
         mine.classifier.requires_grad_(False)
         expect_same_gradient(mine, original, x)
+        mine.train()
+        mine.gradients(x, torch.ones(2, 7), most=1)  # dropout in place would take away what ReLU needs for them
 
     compare(student.VGG, {"features": student.make_layers(SMALL), "num_classes": 7}, same)
 
@@ -226,6 +228,8 @@ def test_sized_function(student, reference, cfg, size, seed):
     mine = give_weights(student.SizedVGG(student.make_layers(cfg), size, num_classes=4, hidden=6), original)
     expect_same_function(mine, original, [x, x[:1]])
     expect_same_gradient(mine, original, x)
+    mine.train()
+    mine.gradients(x, torch.ones(3, 4), most=1)  # as in VGG
 
 
 @check(points=2, hint="The same as in VGG.", requires=["sized_function", "vgg_init"])
