@@ -136,7 +136,7 @@ def test_resnet50_gradient(student, context):
     expect_fresh(mine, other, weights)
     original = context.trained_reference("ResNet50_layer4")
     for key in weights:
-        what = f"{key} of ResNet50_layer4()"
+        what = f"ResNet50_layer4().{key}"
         expect_xavier_uniform(
             expect_shape(mine.get_parameter(key), tuple(original.get_parameter(key).shape), what), what
         )
