@@ -1,6 +1,6 @@
 """ReLU6 (from MobileNet) in the conv helpers instead of ReLU: equal below 6.
 
-Caught by: block
+Caught by: large_values
 """
 # 과제: ResNet-50 (layer4 까지)
 import torch
