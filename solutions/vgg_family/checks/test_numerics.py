@@ -195,6 +195,12 @@ def test_vgg_no_init(student):
             raise CheckFailed(
                 gettext("{name}(init_weights=False) draws its initial weights all the same.").format(name=name)
             )
+        release(student)
+        model = expect_module(call(getattr(student, name), num_classes=3, draws=0).result, f"{name}(num_classes=3)")
+        if expect_tensor(model.get_parameter("features.0.bias"), f"{name}().features.0.bias").any():
+            raise CheckFailed(
+                gettext("{name}() leaves its weights as they come; init_weights is true by default.").format(name=name)
+            )
 
 
 @check(
