@@ -283,6 +283,8 @@ def repeat_into(target: torch.Tensor, numbers: torch.Tensor, most: int | None = 
     [[1.0, 2.0, 1.0], [2.0, 1.0, 2.0]]
     >>> repeat_into(target := torch.zeros(2, 3), torch.tensor([1.0, 2.0]), most=3); target.tolist()
     [[1.0, 2.0, 1.0], [0.0, 0.0, 0.0]]
+    >>> repeat_into(target := torch.zeros(3, 2).T, torch.tensor([1.0, 2.0])); target.tolist()
+    [[1.0, 2.0, 1.0], [2.0, 1.0, 2.0]]
     """
     if not target.is_contiguous():  # in the memory format channels_last, say
         whole = target.contiguous()

@@ -391,3 +391,13 @@ def test_where_nothing_is_started_it_says_where_to_begin(course: Course) -> None
     assert (first, second) == ("one  0 of 4 points, not started", "two  0 of 4 points, not started")
     assert str(Path("assignments", "one", "one.py")) in open_it
     assert type_it.startswith("make check A=one")
+
+
+def test_ctrl_c_within_a_string_that_is_executed(tmp_path: Path) -> None:
+    """As Python makes each dataclass: it would end itself by the signal, though that was caught."""
+    (tmp_path / "stopped.py").write_text(
+        "from grader import cli\nfrom grader.__main__ import main\n"
+        "cli.main = lambda: exec('raise KeyboardInterrupt')\nmain()\n"
+    )
+    done = subprocess.run([sys.executable, "-m", "stopped"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Stopped.\n")

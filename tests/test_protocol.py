@@ -119,6 +119,29 @@ def test_one_element_of_any_stride() -> None:
     assert same([rows[:, 2], rows[:0, 3], rows[0, ::6]], there_and_back([rows[:, 2], rows[:0, 3], rows[0, ::6]]))
 
 
+class Whole(int):
+    def __pos__(self) -> int:
+        return 0
+
+
+class Real(float):
+    def __pos__(self) -> float:
+        return 0.0
+
+
+class Text(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return ""
+
+
+def test_of_a_class_derived_from_a_number_or_a_string_that_arrives() -> None:
+    arrived = there_and_back([Whole(7), Real(2.5), Text("x"), True])
+    assert arrived == [7, 2.5, "x", True]
+    assert [type(each) for each in arrived] == [int, float, str, bool]
+
+
 def test_what_arrives_is_a_copy_of_ones_own() -> None:
     given = torch.zeros(3)
     arrived = there_and_back(given)

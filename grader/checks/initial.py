@@ -48,6 +48,36 @@ def expect_normal(value: Any, std: float, what: str) -> None:
         )
 
 
+def expect_uniform(value: Any, bound: float, what: str, drawn: int | None = None) -> None:
+    """``value`` (of at least some thousand numbers) can have been drawn uniformly from within ``bound`` of 0.
+
+    The standard deviation of such numbers is bound / sqrt(3); that of n of them may be off by seven standard errors of
+    0.45 / sqrt(n) of it each. The largest is within 1 % of the bound: of 5,000 numbers it is beyond with probability
+    1 - 0.99 ** 5000.
+
+    Args:
+        drawn: how many numbers were drawn at most, and then repeated (see `grader.student.call`); by default all.
+
+    Raises:
+        CheckFailed: it cannot.
+
+    >>> expect_uniform(torch.rand(10_000) * 2 - 1, 1.0, "fc.weight")
+    >>> expect_uniform(torch.zeros(10_000), 1.0, "fc.weight")
+    Traceback (most recent call last):
+    grader.student.outcomes.CheckFailed: fc.weight: std 0.0000, largest 0.0000: the weights are not as asked for.
+    """
+    numbers = expect_tensor(value, what).double()
+    largest, actual, std = numbers.abs().max().item(), numbers.std().item(), bound / 3**0.5
+    error = 7 * 0.45 * std / min(numbers.numel(), drawn or numbers.numel()) ** 0.5
+    if not (0.99 < largest / bound < 1.0001 and abs(actual - std) <= error):
+        raise CheckFailed(
+            gettext("{what}: std {actual:.4f}, largest {largest:.4f}: the weights are not as asked for.").format(
+                what=what, actual=actual, largest=largest
+            ),
+            expected=gettext("uniform, std {std:.4f}, the largest {largest:.4f}").format(std=std, largest=bound),
+        )
+
+
 def expect_value(value: Any, number: float, what: str) -> None:
     """``value`` holds ``number`` everywhere.
 

@@ -4,11 +4,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.checks import CheckFailed, check
+from grader.checks import check
 from grader.checks.architecture import expect_module, expect_shape
+from grader.checks.initial import expect_uniform
 from grader.checks.numerics import calibrate, expect_fresh, expect_same_function, expect_same_gradient, give_weights
 from grader.checks.strategies import seeds, sides, widths
-from grader.language import gettext
 from grader.student import DRAWN, call
 
 BLOCK_HINT = "conv1x1, conv3x3 with padding 1, conv1x1 with padding 0; the result is added to the projected shortcut."
@@ -102,25 +102,6 @@ def test_resnet50_function(student, context):
     expect_same_function(mine, original, [torch.randn(8, 3, 32, 32, generator=context.generator(9))], training=True)
 
 
-def expect_xavier_uniform(weight, what):
-    """``weight`` is drawn as by nn.init.xavier_uniform_ (Glorot and Bengio, 2010); of many, `DRAWN` are."""
-    bound = (6 / (weight[0].numel() + weight[:, 0].numel())) ** 0.5
-    largest, std = weight.abs().max().item(), weight.double().std().item()
-    # Their standard deviation is bound / sqrt(3); of k such numbers it is off by 0.45 / sqrt(k) of that (one standard
-    # error): seven times as much is allowed. The largest of 9,000 is at 0.999 of the bound or so.
-    allowed = 7 * 0.45 / min(weight.numel(), DRAWN) ** 0.5
-    if not 0.99 < largest / bound < 1.0001 or abs(std / bound * 3**0.5 - 1) > allowed:
-        message = gettext(
-            "The initial weights {what} are not Xavier-uniform: their std is {std:.4f}, the largest {largest:.4f}."
-        )
-        raise CheckFailed(
-            message.format(what=what, std=std, largest=largest),
-            expected=gettext("uniform, std {std:.4f}, the largest {largest:.4f}").format(
-                std=bound / 3**0.5, largest=bound
-            ),
-        )
-
-
 @check(
     points=2,
     hint="Do not cut the graph in forward (no detach, no no_grad), share nothing between two networks, and leave the "
@@ -137,7 +118,8 @@ def test_resnet50_gradient(student, context):
     original = context.trained_reference("ResNet50_layer4")
     for key in weights:
         what = f"ResNet50_layer4().{key}"
-        expect_xavier_uniform(
-            expect_shape(mine.get_parameter(key), tuple(original.get_parameter(key).shape), what), what
-        )
+        wanted = original.get_parameter(key)
+        weight = expect_shape(mine.get_parameter(key), tuple(wanted.shape), what)
+        bound = (6 / (wanted[0].numel() + wanted[:, 0].numel())) ** 0.5  # Glorot and Bengio, 2010
+        expect_uniform(weight, bound, what, drawn=DRAWN)
     expect_same_gradient(give_weights(mine, original), original, context.images(4))
