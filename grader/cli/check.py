@@ -6,7 +6,7 @@ import contextlib
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,10 +14,13 @@ from grader import assignment, report, submission
 from grader.assignment import Assignment, AssignmentError
 from grader.cli import assignments, json_option
 from grader.cli.common import NOT_FULL, NOT_GRADED, OK, complain, console, exit_after, explain, say, stoppable
-from grader.cli.progress import Progress
+from grader.cli.progress import Progress, starting
 from grader.language import gettext
 from grader.result import Result
 from grader.submission import Submission, SubmissionError
+
+if TYPE_CHECKING:
+    from grader.judge.workers import Workers
 
 # "\b" alone in a line: the lines after it are not filled.
 HELP = "\n\n\b\n".join(
@@ -166,16 +169,17 @@ def _grade(
 
     Of what a student has not started there is no report with ``only_started``.
     """
-    from grader.judge.workers import Workers, WorkerStartError
+    from grader.judge.workers import WorkerStartError
 
     results: list[Result] = []
     worst = OK
     said: set[str] = set()
+    shown = not quiet and sys.stderr.isatty()
     preload = [name for chosen, _ in jobs for name in chosen.settings.preload]
-    with stoppable(), Workers(preload=preload) as workers:  # from here on, it imports torch
+    with stoppable(), _workers(preload, shown) as workers:
         for chosen, handed_in in jobs:
             try:
-                with Progress(not quiet and sys.stderr.isatty()) as progress, contextlib.redirect_stdout(sys.stderr):
+                with Progress(shown) as progress, contextlib.redirect_stdout(sys.stderr):
                     from grader.datasets import DataError
                     from grader.judge.grade import grade
 
@@ -203,3 +207,13 @@ def _grade(
                 if len(jobs) > 1:
                     say("")
     return results, worst
+
+
+def _workers(preload: list[str], shown: bool) -> Workers:
+    """Those of one run: what starts them is a fork of this process, once torch is there."""
+    from grader.judge.workers import Workers, can_fork
+
+    if can_fork():
+        with starting(shown):
+            import torch  # noqa: F401
+    return Workers(preload=preload, of_this=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rich.console import Console, RenderableType
@@ -12,6 +13,20 @@ from grader import report
 from grader.language import gettext
 
 LINE_EVERY = 20.0  # seconds between two lines where there is no terminal to draw a bar on
+
+
+@contextlib.contextmanager
+def starting(shown: bool) -> Iterator[None]:
+    """Say so on standard error while Python and torch start, if ``shown``; without a thread: a fork may follow."""
+    if not shown:
+        yield
+        return
+    from rich.live import Live
+    from rich.text import Text
+
+    text = Text(gettext("starting Python and torch"))
+    with Live(text, console=Console(stderr=True), transient=True, auto_refresh=False, redirect_stdout=False):
+        yield
 
 
 class Progress:

@@ -185,20 +185,25 @@ class Worker:
 class Template:
     """A process that has imported torch and forks workers. Starting it returns at once; torch is imported meanwhile.
 
-    With a ``sandbox`` it runs inside bubblewrap, and each worker in namespaces of its own within.
+    With a ``sandbox`` it runs inside bubblewrap, and each worker in namespaces of its own within. With ``of_this`` it is
+    a fork of this process: see `Workers`.
     """
 
-    def __init__(self, sandbox: Sandbox | None = None, preload: Sequence[str] = ()) -> None:
+    def __init__(self, sandbox: Sandbox | None = None, preload: Sequence[str] = (), of_this: bool = False) -> None:
         self.sandbox = sandbox
         ours, theirs = socket.socketpair()
-        prefix, mode = ([], "template") if sandbox is None else (sandbox.command(), "sandboxed")
-        self.process = subprocess.Popen(
-            [*prefix, *_COMMAND, mode, str(theirs.fileno()), *preload],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # the judge's belongs to the report
-            start_new_session=True,
-        )
+        self.process: subprocess.Popen[bytes] | _Fork
+        if of_this:
+            self.process = _Fork(ours, theirs, preload)
+        else:
+            prefix, mode = ([], "template") if sandbox is None else (sandbox.command(), "sandboxed")
+            self.process = subprocess.Popen(
+                [*prefix, *_COMMAND, mode, str(theirs.fileno()), *preload],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,  # the judge's belongs to the report
+                start_new_session=True,
+            )
         theirs.close()
         self.control = ours
 
@@ -261,6 +266,47 @@ class Template:
         self.process.wait()
 
 
+class _Fork:
+    """A template that is a fork of this process, with what a `subprocess.Popen` of one is asked for."""
+
+    def __init__(self, ours: socket.socket, theirs: socket.socket, preload: Sequence[str]) -> None:
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                from grader.worker.__main__ import forked
+
+                ours.close()
+                forked(theirs, preload)
+            finally:
+                os._exit(1)
+        self._process = psutil.Process(self.pid)
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit code, or minus the signal; None while it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self._status
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end.
+
+        Raises:
+            subprocess.TimeoutExpired: it did not come within ``timeout`` seconds.
+        """
+        if self._status is None:
+            try:
+                self._status = int(self._process.wait(timeout) or 0)
+            except psutil.TimeoutExpired as error:
+                raise subprocess.TimeoutExpired("template", timeout or 0) from error
+        return self._status
+
+    def kill(self) -> None:
+        """End it, unless it has ended."""
+        if self.poll() is None:
+            self._process.kill()
+
+
 class WorkerStartError(Exception):
     """No worker can be started: a fault of the machine, not of the submission."""
 
@@ -268,17 +314,28 @@ class WorkerStartError(Exception):
 class Workers:
     """Starts workers, one after the other; close it to leave no process behind.
 
-    Where they are forked, the modules ``preload`` are imported once for all of them, beside torch.
+    Where they are forked, the modules ``preload`` are imported once for all of them, beside torch. With ``of_this`` the
+    template is a fork of this process, so that torch is imported once and not twice at the same time. For that, this
+    process has imported torch, but not torchvision, has no threads and has not computed with torch yet; what it knows
+    by then student code could find, too. Elsewhere than on Linux, and in a sandbox, the template is one like any other.
     """
 
-    def __init__(self, memory_mb: int = 4_000, sandbox: Sandbox | None = None, preload: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        memory_mb: int = 4_000,
+        sandbox: Sandbox | None = None,
+        preload: Iterable[str] = (),
+        of_this: bool = False,
+    ) -> None:
         self.memory_mb, self.sandbox, self.preload = memory_mb, sandbox, sorted(set(preload))
         self.folder: Path | None = None
         if sandbox is None:  # in a sandbox, workers' folders are in there
             # Every worker's folder is in this one, so that nothing is left however a run ends.
             self.folder = Path(tempfile.mkdtemp(prefix="grader-")).resolve()
         try:
-            self.template = Template(sandbox, self.preload) if can_fork() or sandbox is not None else None
+            forks = can_fork() or sandbox is not None
+            of_this = of_this and sandbox is None and sys.platform == "linux"
+            self.template = Template(sandbox, self.preload, of_this) if forks else None
         except BaseException:
             self._remove_folder()
             raise

@@ -15,6 +15,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from grader.worker import confine, withheld
 from grader.worker.control import BUFFER, HELLO, REPLY, REQUEST, exactly
@@ -67,6 +68,26 @@ def template(control: socket.socket, sandboxed: bool, preload: Sequence[str]) ->
     for pid in children:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
+
+
+def forked(control: socket.socket, preload: Sequence[str]) -> NoReturn:
+    """Be a template in a fork of the judge, and the same to student code as one that was started afresh."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.setsid()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    with Path(os.devnull).open("r+") as nothing:
+        os.dup2(nothing.fileno(), 0)
+        os.dup2(nothing.fileno(), 1)
+    if not sys.flags.safe_path and sys.path[0] in ("", str(Path.cwd()), str(Path(sys.argv[0]).resolve().parent)):
+        del sys.path[0]
+    sys.argv = [__file__]
+    this = sys.modules[__name__]
+    this.__name__ = "__main__"
+    sys.modules["__main__"] = this
+    withheld.install()
+    template(control, sandboxed=False, preload=preload)
+    os._exit(0)
 
 
 def _become_worker(channel: int, output: int) -> None:
