@@ -217,6 +217,11 @@ class _Operations(TorchDispatchMode):
         self.steps: list[Step] = []
         self.layers: list[Layer] = []
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """If so, torch imports its compiler at the first operation, which takes as long as importing torch did."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = [tuple(each.shape) for each in args if isinstance(each, torch.Tensor)]
         output = func(*args, **(kwargs or {}))

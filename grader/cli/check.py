@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import importlib
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -214,6 +216,13 @@ def _workers(preload: list[str], shown: bool) -> Workers:
     from grader.judge.workers import Workers, can_fork
 
     if can_fork():
+        gc.disable()  # most of what is imported stays
         with starting(shown):
             import torch  # noqa: F401
+
+            for name in preload:
+                if name.partition(".")[0] == "torch":  # of others, workers have something else
+                    importlib.import_module(name)
+        gc.freeze()
+        gc.enable()
     return Workers(preload=preload, of_this=True)

@@ -8,6 +8,7 @@ python -m grader.worker single CHANNEL_FD FOLDER MEMORY_MB      (CHANNEL_FD "-":
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import signal
@@ -36,6 +37,7 @@ def template(control: socket.socket, sandboxed: bool, preload: Sequence[str]) ->
 
     for name in preload:
         importlib.import_module(name)
+    gc.freeze()  # what is there stays, and is not looked through in every fork
     torch.backends.cpu.get_cpu_capability()  # reads /proc/cpuinfo, which workers in a sandbox do not have
     children: set[int] = set()
     while True:

@@ -63,7 +63,9 @@ def calibrated_resnet18(reference, x, seed):
     """
     with torch.device("meta"):  # its own initial weights are not needed
         model = reference.resnet18(n_classes=10)
-    model.to_empty(device="cpu")
+    # Not to_empty, which makes torch import sympy.
+    state = {key: torch.empty(each.shape, dtype=each.dtype) for key, each in model.state_dict().items()}
+    model.load_state_dict(state, assign=True)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.reset_running_stats()
