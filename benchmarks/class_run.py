@@ -36,6 +36,7 @@ import textwrap
 import threading
 import time
 from dataclasses import asdict, dataclass
+from importlib.util import decode_source
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +112,8 @@ def hand_in(folder: Path, size: int) -> list[Path]:
     folder.mkdir()
     chosen = assignment.load(NAME, ROOT)
     file = chosen.settings.files[0]
-    solution = (ROOT / "solutions" / NAME / file).read_text()
-    stub = (ROOT / "assignments" / NAME / file).read_text()
+    solution = (ROOT / "solutions" / NAME / file).read_bytes()
+    stub = (ROOT / "assignments" / NAME / file).read_bytes()
     choose = random.Random(7)
     banks = {
         kind: sorted((ROOT / "solutions" / NAME / name).glob("*.py"))
@@ -123,19 +124,19 @@ def hand_in(folder: Path, size: int) -> list[Path]:
     for number in range(size):
         kind = kinds[(number * 37) % 100]  # spread evenly
         if kind in banks:
-            text = choose.choice(banks[kind]).read_text()
+            text = choose.choice(banks[kind]).read_bytes()
         elif kind == "stub":
             text = stub
         elif kind == "syntax":
-            text = solution.replace("class ", "clas ", 1)
+            text = solution.replace(b"class ", b"clas ", 1)
         elif kind == "hanging":
-            text = solution + "\n\ndef _hang(*_):\n    while True:\n        pass\n\n\nResidualBlock.forward = _hang\n"
+            text = solution + b"\n\ndef _hang(*_):\n    while True:\n        pass\n\n\nResidualBlock.forward = _hang\n"
         else:
             text = (
-                solution + "\n\ndef _crash(*_):\n    import os\n    os._exit(3)\n\n\nResidualBlock.forward = _crash\n"
+                solution + b"\n\ndef _crash(*_):\n    import os\n    os._exit(3)\n\n\nResidualBlock.forward = _crash\n"
             )
         path = folder / f"{kind}{number:04}.py"
-        path.write_text(f"{text}\n\nHANDED_IN_BY = {number}\n")
+        path.write_bytes(text + f"\n\nHANDED_IN_BY = {number}\n".encode())
         found.append(path)
     return found
 
@@ -315,7 +316,7 @@ def nbgrader(scratch: Path, sample: list[Path], data: str, plain: bool) -> Cost:
     released = json.loads((course / "release" / NAME / f"{NAME}.ipynb").read_text())
     for number, path in enumerate(sample):
         solution = next(cell for cell in released["cells"] if cell["metadata"]["nbgrader"]["grade_id"] == "solution")
-        solution["source"] = path.read_text()
+        solution["source"] = decode_source(path.read_bytes())
         folder = course / "submitted" / f"s{number}" / NAME
         folder.mkdir(parents=True)
         (folder / f"{NAME}.ipynb").write_text(json.dumps(released))
@@ -348,7 +349,7 @@ def otter(scratch: Path, sample: list[Path], data: str) -> Cost:
     for number, cell in enumerate(cells):
         cell["metadata"], cell["id"] = {}, f"cell{number}"
     for path in sample:
-        cells[1]["source"] = path.read_text()
+        cells[1]["source"] = decode_source(path.read_bytes())
         (folder / f"{NAME}.ipynb").write_text(_notebook(cells))
         command = [str(commands / "otter"), "run", "--no-logo", "-a", "autograder.zip", f"{NAME}.ipynb"]
         cost, printed = measured("", command, 1, cwd=folder, env=environment)

@@ -68,12 +68,14 @@ class InProcess:
         self.files, self.import_seconds, self.withheld, self.watch = files, import_seconds, list(withheld), watch
         self.printed, self.disturbed = "", False
         self.kept: dict[str, Any] = {}
+        self.asked: list[tuple[str, dict[str, Any]]] = []
         self.folder = tempfile.TemporaryDirectory()
         self.server: Server | None = None
         self.lost: WorkerLost | None = None
 
     def begin(self, seconds: float) -> None:
         self.lost = None
+        self.asked.clear()
         if self.server is None:
             self.kept.clear()
             self.server = Server(io.BytesIO(), io.BytesIO(), Path(self.folder.name))
@@ -118,6 +120,8 @@ class InProcess:
             raise self.lost
         server = self.server
         assert server is not None
+        if kind != "call" or body["path"] != "load_state_dict":
+            self.asked.append((kind, body))
         if meanwhile is not None:
             meanwhile()
         if kind == "configure":

@@ -185,8 +185,8 @@ class Worker:
 class Template:
     """A process that has imported torch and forks workers. Starting it returns at once; torch is imported meanwhile.
 
-    With a ``sandbox`` it runs inside bubblewrap, and each worker in namespaces of its own within. With ``of_this`` it is
-    a fork of this process: see `Workers`.
+    With a ``sandbox`` it runs inside bubblewrap, and each worker in namespaces of its own within. With ``of_this`` it
+    is a fork of this process: see `Workers`.
     """
 
     def __init__(self, sandbox: Sandbox | None = None, preload: Sequence[str] = (), of_this: bool = False) -> None:

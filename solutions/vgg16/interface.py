@@ -25,6 +25,8 @@ def observe(module):
     model = module.VGG(module.make_layers(SMALL))
     images = noise(4, 3, 32, 32)
     yield from behaviour(model, images, images[:1])
+    unpooled = module.VGG(module.make_layers(["M", "M", "M", "M", "M", 512]))  # its last ReLU is before the classifier
+    yield from ((f"without a last pooling: {what}", value) for what, value in behaviour(unpooled, images))
     yield "VGG is an nn.Module", isinstance(model, nn.Module)
     yield "two VGGs share weights", shared(model, module.VGG(module.make_layers(SMALL)))
     yield "VGG in train mode on one image", outcome(lambda: fill(model).train()(images[:1]))
