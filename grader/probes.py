@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, TensorDataset
 
 from grader import tracing
@@ -200,6 +201,20 @@ def copied(path: str, to: str) -> None:
     shutil.copyfile(path, to)
 
 
+def within(name: str, weight: torch.Tensor, bias: torch.Tensor) -> nn.Module:
+    """A network of one `linear` layer, which is called ``name`` in it.
+
+    >>> list(within("module", torch.ones(1, 1), torch.ones(1)).state_dict())
+    ['module.weight', 'module.bias']
+    """
+    return nn.ModuleDict({name: linear(weight, bias)})
+
+
+def size(path: str) -> int:
+    """Of the file ``path``, in bytes."""
+    return Path(path).stat().st_size
+
+
 def exists(path: str) -> bool:
     """Whether there is such a file."""
     return Path(path).is_file()
@@ -215,6 +230,33 @@ def in_turn(calls: Sequence[tuple[Callable[..., Any], Sequence[Any]]]) -> list[A
     """
     with torch.enable_grad():
         return [function(*arguments) for function, arguments in calls]
+
+
+class _Names(TorchDispatchMode):
+    """Notes the names of torch's operations, from wherever they are called."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.names: set[str] = set()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:  # or torch imports its compiler (grader/tracing.py)
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.add(func._schema.name.removeprefix("aten::"))
+        return func(*args, **(kwargs or {}))
+
+
+def operation_names(function: Callable[..., Any], *args: Any) -> list[str]:
+    """The names of all operations of torch's that ``function(*args)`` comes down to, whatever they are called by.
+
+    >>> operation_names(lambda x: torch.relu(x) + 1, torch.ones(1))
+    ['add', 'relu']
+    """
+    with torch.no_grad(), _Names() as noted:
+        function(*args)
+    return sorted(noted.names)
 
 
 def operations(function: Callable[..., Any], x: torch.Tensor) -> list[list[Any]]:
@@ -249,9 +291,12 @@ _MAKERS: dict[str, Callable[..., Any]] = {
         gradients,
         modes,
         exists,
+        size,
+        within,
         copied,
         in_turn,
         operations,
+        operation_names,
     )
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -225,4 +226,5 @@ def _workers(preload: list[str], shown: bool) -> Workers:
                     importlib.import_module(name)
         gc.freeze()
         gc.enable()
+        atexit.register(gc.unfreeze)  # in the end, libraries complain of what has not been collected
     return Workers(preload=preload, of_this=True)

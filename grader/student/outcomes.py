@@ -93,6 +93,7 @@ _BY_WORKERS = (
     later("{file} defines no {name}. It has {close}: is that the one? The name is fixed by the handout."),
     later("A {type} has no attribute {name}."),
     later("A {type} has no attribute {name}. It has {close}: is that the one? The name is fixed by the handout."),
+    later("RuntimeError: {name} leaves gradients switched off: use `with torch.no_grad():`."),
     later("RuntimeError: {name} cannot be used here: writing the network is your task."),
     later("RuntimeError: {name} cannot be used here: this assignment is to be written without."),
     later("RuntimeError: {kind}, a {name}, cannot be used here: this assignment is to be written without."),

@@ -198,14 +198,18 @@ class Server:
 
         Tensors are made on ``device`` where it does not say otherwise, of large ones only ``draws`` numbers are drawn
         (`shapes.drawn`); with ``stop_after`` it is ended as `files.interrupted` does, and
-        ``backwards`` as `files.backwards`.
+        ``backwards`` as `files.backwards`. A network is made with gradients recorded, as in a program.
+
+        Raises:
+            RuntimeError: they are not recorded any more after that.
         """
         function: Any = self.get(target, path)
+        makes = isinstance(function, type) and issubclass(function, nn.Module)
         if seed is not None:
             torch.manual_seed(seed)
         before = [_version(argument) for argument in args]
         with contextlib.ExitStack() as within:
-            within.enter_context(torch.set_grad_enabled(grad))
+            within.enter_context(torch.set_grad_enabled(grad or makes))
             if device is not None:
                 within.enter_context(made_on(device))
             if draws is not None:
@@ -216,6 +220,8 @@ class Server:
                 within.enter_context(trees.backwards(self.module))
             within.enter_context(tracing.without_compiling(*args))
             result = tracing.run(function, *args, **kwargs)
+            if makes and not torch.is_grad_enabled():
+                raise RuntimeError(f"{path} leaves gradients switched off: use `with torch.no_grad():`.")
         mutated = [index for index, argument in enumerate(args) if _version(argument) != before[index]]
         return {"result": result, "mutated": mutated}
 

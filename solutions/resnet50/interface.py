@@ -7,7 +7,7 @@ helpers conv1x1 and conv3x3, which nobody has to use.
 import torch
 from torch import nn
 
-from grader.audit.observe import behaviour, fill, noise, shared, state
+from grader.audit.observe import Drawn, behaviour, fill, noise, shared, state
 
 WIDTHS = ((3, 2, 5), (4, 3, 4), (2, 5, 3))
 LAYERS = {
@@ -29,6 +29,9 @@ def observe(module):
         yield "state_dict with num_classes=7", state(module.ResNet50_layer4(num_classes=7))
     model, other = module.ResNet50_layer4(), module.ResNet50_layer4(7)
     yield "two networks share weights", shared(model, other)
+    for key, value in model.named_parameters():
+        if value.dim() > 1:
+            yield f"initial {key}", Drawn(value.detach().flatten()[:20_000].clone())
     for name, (channels, sizes) in LAYERS.items():
         inputs = [noise(4, channels, *size).relu() for size in sizes]
         for what, value in behaviour(getattr(model, name), *inputs, gradients=False):

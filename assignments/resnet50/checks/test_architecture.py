@@ -1,7 +1,7 @@
 """Public checks of resnet50: shapes, parameter counts, state_dict."""
 
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from grader.checks import CheckFailed, check
@@ -144,6 +144,7 @@ def test_fc(student):
 @check(points=1, hint="Use num_classes instead of 10 in fc.", requires=["fc"])
 @settings(max_examples=2)  # the least, 1, and any other: every example builds a network
 @given(num_classes=st.integers(1, 30))
+@example(num_classes=2)  # two logits, too
 def test_num_classes(student, num_classes):
     """num_classes decides how many logits there are"""
     if num_classes == 1:

@@ -3,6 +3,7 @@
 import torch
 
 from grader.checks import CheckFailed, check
+from grader.checks.architecture import expect_tensor
 from grader.checks.loops import (
     Plan,
     expect_loss,
@@ -104,6 +105,7 @@ def test_evaluate_leaves(student):
     plan = Plan(2)
     before = plan.weights()
     model, loader, criterion, _ = plan.all(student.probe)
+    model.last.requires_grad_(False)
     gradients = {key: plan.draw(*before[key].shape, salt=9) for key in ("first.weight", "last.bias")}
     student.probe("set_gradients", model, gradients)
     for training in (True, False):
@@ -117,6 +119,10 @@ def test_evaluate_leaves(student):
         value, expected = found.get(name) if isinstance(found, dict) else None, gradients.get(name)
         if (value is None) != (expected is None) or (expected is not None and not torch.equal(value, expected)):
             raise CheckFailed(gettext("evaluate changes the gradient that {name} holds.").format(name=name), actual=name)
+    for entry in model.state()[0]:
+        if entry.requires_grad == entry.name.startswith("last."):
+            message = gettext("evaluate changes whether {name} is trained (requires_grad).").format(name=entry.name)
+            raise CheckFailed(message, actual=entry.name)
 
 
 @check(points=6, hint="epoch // every says how often the rate has been divided.")
@@ -144,8 +150,11 @@ def test_scheduler(student):
     for steps in range(12):
         what = gettext("make_scheduler(optimizer): the rate after {steps} steps").format(steps=steps)
         expect_rates(student, optimizer, [0.1 * 0.6 ** (steps // 5)], what)
+        student.probe("set_gradients", model, {"weight": torch.ones(1, 1)})
         optimizer.step()
         scheduler.step()
+    expected = 1 - sum(0.1 * 0.6 ** (steps // 5) for steps in range(12))
+    expect_line(model, expected, 0.0, gettext("12 steps of SGD with gradient 1, at the scheduler's rates"))
 
 
 @check(points=6, hint="torch.save(a dictionary, path); load_state_dict(...) puts a state back.")
@@ -160,6 +169,17 @@ def test_checkpoint(student):
     expect_equal(epoch, 4, "load_checkpoint")
     expect_line(other, 3.0, -1.0, "load_checkpoint")
     expect_line(model, 3.0, -1.0, gettext("load_checkpoint into another model: this model's"))
+    # A part of a model may be called module; and of what cannot be packed tighter, the file holds every number.
+    weights = [torch.randn(64, 64, generator=torch.Generator().manual_seed(seed)) for seed in range(2)]
+    large, larger = (student.probe("within", "module", weight, weight[0]) for weight in weights)
+    parts, others = (with_scheduler(student, each) for each in (large, larger))
+    student.save_checkpoint("large.pt", large, *parts, 2)
+    student.load_checkpoint("large.pt", larger, *others)
+    if not torch.equal(expect_tensor(larger.get_parameter("module.weight"), "module.weight"), weights[0]):
+        raise CheckFailed(gettext("load_checkpoint does not put back what save_checkpoint was given."))
+    size = student.probe("size", "large.pt")
+    if not isinstance(size, int) or size < 0.8 * 4 * weights[0].numel():
+        raise CheckFailed(gettext("The file that save_checkpoint writes is too small to hold the model's weights."))
 
 
 def with_scheduler(student, model):
@@ -192,3 +212,9 @@ def test_fit_epochs(student):
             expect_number(loss, gettext("{what}: a loss").format(what=what))
         if student.probe("exists", "fit.state") is not True:
             raise CheckFailed(gettext("{what} leaves no file at path.").format(what=what))
+    # Nothing is left to train, and another model has the weights all the same.
+    other = line(student, 7.0, 7.0)
+    parts = (other, *parts[1:3], *with_scheduler(student, other))
+    with_gradients(student.fit, *parts, 5, "fit.state")
+    if not all(torch.equal(value, state_of(other).get(key, value + 1)) for key, value in state_of(model).items()):
+        raise CheckFailed(gettext("fit, called again when all epochs are done, leaves another model without the weights."))

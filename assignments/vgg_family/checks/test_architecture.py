@@ -95,7 +95,7 @@ def test_make_layers_state(student, cfg, batch_norm):
 def test_vgg_state(student):
     """VGG holds the right parameters under the right names, for any number of classes"""
     cfg = [4, "M", 512]
-    for given_, classes in (({}, 1000), ({"num_classes": 7}, 7), ({"num_classes": 1, "init_weights": False}, 1)):
+    for given_, classes in (({}, 1000), ({"num_classes": 2}, 2), ({"num_classes": 1, "init_weights": False}, 1)):
         model = shapes_of(student.VGG, student.make_layers(cfg), **given_)
         expect_state(model, network(cfg, False, POOLED, 4096, classes))
         release(student)

@@ -67,10 +67,13 @@ def test_receptive_field_deep(student, layers):
         )
 
 
-def compare(student, original, inputs, context):
-    """The same function under the same weights, forward and backward, in train mode, too."""
+def compare(build, original, inputs, context):
+    """The same function under the same weights, forward and backward, in train mode, too; each has its own weights."""
     calibrate(original, inputs[0], 1)
-    mine = give_weights(student, original)
+    made = expect_module(build(), f"{build}()")
+    names = [entry.name for entry in made.state()[0] if len(entry.shape) > 1]
+    expect_fresh(made, expect_module(build(), f"{build}()"), names)
+    mine = give_weights(made, original)
     expect_same_function(mine, original, inputs)
     expect_same_function(mine, original, inputs[:1], training=True)
     expect_same_gradient(mine, original, inputs[0])
@@ -81,7 +84,7 @@ def test_simple_cnn_function(student, reference, context):
     """SimpleCNN computes a convolution and ReLU, forward and backward"""
     generator = context.generator(1)
     inputs = [torch.randn(*shape, generator=generator) for shape in ((4, 3, 10, 12), (1, 3, 32, 32))]
-    compare(student.SimpleCNN(), reference.SimpleCNN(), inputs, context)
+    compare(student.SimpleCNN, reference.SimpleCNN(), inputs, context)
 
 
 @check(points=5, hint="Convolution, ReLU, max pooling 2x2.", requires=["conv_pool_shape"])
@@ -89,7 +92,7 @@ def test_conv_pool_function(student, reference, context):
     """ConvPool computes a convolution, ReLU and max pooling, forward and backward"""
     generator = context.generator(2)
     inputs = [torch.randn(*shape, generator=generator) for shape in ((4, 3, 11, 12), (1, 3, 32, 32))]
-    compare(student.ConvPool(), reference.ConvPool(), inputs, context)
+    compare(student.ConvPool, reference.ConvPool(), inputs, context)
 
 
 @check(points=4, hint="A linear layer gives logits: nothing follows it.", requires=["fully_connected_shape"])
@@ -97,7 +100,7 @@ def test_fully_connected_function(student, reference, context):
     """FullyConnected computes x W^T + b, forward and backward"""
     generator = context.generator(3)
     inputs = [torch.randn(5, 32, generator=generator), torch.randn(1, 32, generator=generator)]
-    compare(student.FullyConnected(), reference.FullyConnected(), inputs, context)
+    compare(student.FullyConnected, reference.FullyConnected(), inputs, context)
 
 
 @check(

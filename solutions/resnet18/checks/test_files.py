@@ -117,6 +117,7 @@ def test_split_seed(student):
         ("seeded", False, [6]),
         ("seeded", False, []),
         ("seeded", True, []),
+        ("seeded", False, [25]),  # as many files further
     ):
         before = files(paths)
         student.write_tree(place, before)
@@ -131,8 +132,16 @@ def test_split_seed(student):
             ),
             expected=gettext("the same split"),
         )
-    if found[0] == found[2]:
-        raise CheckFailed(gettext("Seeds 5 and 6 give the same split."), expected=gettext("another split"))
+    if found[2] in (found[0], found[5]) or found[0] == found[5]:
+        raise CheckFailed(gettext("Two seeds give the same split."), expected=gettext("another split"))
+    if all(neighbours(found[0], folder) for folder in ("cane", "gatto", "mucca")):
+        raise CheckFailed(gettext("The files in test/ are neighbours by name: shuffle before you divide them."))
+
+
+def neighbours(split, folder):
+    """Whether those in test/ stand together in the order of their names, the first being next to the last."""
+    order = [split[path] for path in sorted(split) if path.startswith(f"{folder}/")]
+    return sum(one != other for one, other in zip(order, order[1:] + order[:1], strict=True)) <= 2
 
 
 @check(
@@ -145,6 +154,8 @@ def test_split_more_files(student):
     paths = [f"train/dog/{number}.jpg" for number in range(10)]  # as after a call with test_size 0
     paths += [f"train/cat/{number}.jpg" for number in range(3)] + ["test/cat/a.jpg"]
     paths += [f"{folder}/{number}.jpg" for folder in ("cane", "dog") for number in range(8)]  # every name three times
+    paths += [f"{folder}/my.dog.jpg" for folder in ("cane", "dog", "train/dog")]
+    paths += [f"mucca_frisona/{number}.jpg" for number in range(5)]  # its name is not to be translated
     paths += [f"gatto/{number}.jpg" for number in range(16)]
     paths += [f"train/sheep/{number}" for number in range(10)] + [f"pecora/{number}.txt" for number in range(6)]
     before = files(paths)

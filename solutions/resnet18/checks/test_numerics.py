@@ -84,7 +84,8 @@ def test_resnet18_function(student, reference, context):
     mine = expect_module(student.once("resnet18"), "resnet18()")
     give_weights(mine, original)
     odd = torch.randn(1, 3, 70, 97, generator=context.generator(6))
-    expect_same_function(mine, original, [x[:2], odd])
+    small = torch.randn(2, 3, 32, 32, generator=context.generator(7))
+    expect_same_function(mine, original, [x[:2], odd, small])
     other = 1 + torch.randn(3, 3, 48, 48, generator=context.generator(9))  # statistics of x are what it has already
     expect_same_function(mine, original, [other], training=True)
 

@@ -312,6 +312,13 @@ def test_resume(student, plan, schedule, done, left, more):
     losses = with_gradients(student.fit, *whole, epochs, f"whole-{path}")
     expect_weights(whole[0], ours[0].state_dict(), plan.weights(), f"fit(..., epochs={epochs}, path)")
 
+    if done:  # as far as that, and later further: another call, which nothing interrupts
+        pieces, name = everything(plan, student.probe, schedule), f"pieces-{path}"
+        for end in (done, epochs):
+            with_gradients(student.fit, *pieces, end, name)
+        what = gettext("fit, called for {count} epochs and then for {all},").format(count=done, all=epochs)
+        expect_weights(pieces[0], ours[0].state_dict(), plan.weights(), what)
+
     first = everything(plan, student.probe, schedule)
     broken = student.probe("interrupted_loader", plan.inputs, plan.labels, plan.batch_size, after)
     try:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from grader.checks import CheckFailed, check
 from grader.checks.architecture import expect_module, expect_shape, expect_tensor, shapes_of
 from grader.checks.initial import expect_normal, expect_value
+from grader.checks.loops import expect_modes
 from grader.checks.numerics import (
     calibrate,
     expect_fresh,
@@ -117,7 +118,12 @@ def test_vgg_function(student, reference, context):
 
 @check(points=4, hint="nn.Dropout() after each of the two ReLUs, with its default p = 0.5.", requires=["vgg_function"])
 def test_vgg_dropout(student, context):
-    """VGG's classifier drops half of its signals, twice, in train mode"""
+    """VGG's classifier drops half of its signals, twice, in train mode, which reaches every layer"""
+    model = shapes_of(student.VGG, student.make_layers([4, 512], batch_norm=True))
+    for training in (False, True):
+        model.train(training)
+        expect_modes(student, model, training, f"train({training})")
+    release(student)
     expect_two_dropouts(
         lambda kwargs, compare_with: compare(student.VGG, kwargs, compare_with),
         {"features": student.make_layers([512]), "num_classes": 32},
@@ -151,6 +157,7 @@ def test_vgg_gradient(student, reference, context):
 def test_vgg_init(student):
     """VGG draws its initial weights as torchvision's does"""
     layers = features_of_sevens(student)
+    layers.requires_grad_(False)  # what is not trained is drawn all the same
     student.initialise(layers)
     expect_initial(layers.state_dict(), "initialise(layers): ")
     layer = student.probe("linear", torch.full((100, 200), 7.0), torch.full((100,), 7.0))

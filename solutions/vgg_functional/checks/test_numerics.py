@@ -567,11 +567,12 @@ def test_train_epoch(student, context):
                 layer.weight.zero_()
                 layer.bias.fill_(-1)
         layer.bias.copy_(torch.randn(10, generator=context.generator(80)))
+        layer.bias[layer.bias.argmax()] += 6  # gradients of norm 1.4: who makes them shorter ends elsewhere
     model = build(student.VGGSmall, "VGG11", use_bn=True, draws=PERIOD)
     held = give(model, list(reference.parameters()), PERIOD)
     velocities = make(student, [torch.zeros(each.shape) for each in reference.parameters()])
-    said = layer.bias.argmax()  # of every image, at the start: so 2 of 3 are right, then 1 of 2
-    x, labels = noise(context, 5, 81), (said + torch.tensor([0, 0, 1, 0, 2])) % 10
+    said = layer.bias.argmax()  # of every image, at the start: so 0 of 3 are right, then 1 of 2
+    x, labels = noise(context, 5, 81), (said + torch.tensor([1, 1, 1, 0, 2])) % 10
     optimiser = Optimiser(list(reference.parameters()))
     losses, right = [], 0
     reference.train()
@@ -603,6 +604,16 @@ def test_train_epoch(student, context):
         "That is after train_epoch, so look at the running statistics: is every batch run once, in train mode?"
     )
     expect_output(model.forward, x, expected, after, training=False)
+    # Images so bright that only the batch's own statistics keep the logits small: what is returned is of that run.
+    loader = student.probe("loader", 100 * x, labels, batch_size=5)
+    velocities = make(student, [torch.zeros(each.shape) for each in reference.parameters()])
+    found = call(student.train_epoch, model, loader, velocities, 0.0, seed=context.seed, grad=True).result
+    loss, _ = expect_pair(found, "train_epoch")
+    with torch.no_grad():
+        outside, inside = (F.cross_entropy(reference.train(mode)(100 * x), labels).item() for mode in (False, True))
+    if loss > (outside + inside) / 2:
+        message = gettext("train_epoch gives mean loss {value:.4f}; is that of a run out of train mode?")
+        raise CheckFailed(message.format(value=loss))
 
 
 @check(
