@@ -1,0 +1,157 @@
+"""The groups show a falling rate to everybody but torch.optim, which goes on with the first one.
+
+Caught by: scheduler
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+
+class Mean:
+    def __init__(self):
+        self.total = 0.0
+        self.samples = 0
+
+    def add(self, value, samples):
+        self.total += value * samples
+        self.samples += samples
+
+    def __float__(self):
+        return self.total / self.samples
+
+
+def train_one_epoch(model, loader, criterion, optimizer):
+    """Train once on every batch, in train mode, and return the mean loss per sample, a float."""
+    mean = Mean()
+    model.train()
+    for x, y in loader:
+        prediction = model(x)
+        loss = criterion(prediction, y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        mean.add(loss.item(), len(y))
+    return float(mean)
+
+
+def evaluate(model, loader, criterion, k=5):
+    """Return (mean loss per sample, top-1 accuracy, top-k accuracy), three floats; accuracies from 0 to 1."""
+    loss, first, among = Mean(), Mean(), Mean()
+    before = {module: module.training for module in model.modules()}
+    model.eval()
+    with torch.no_grad():
+        for x, y in loader:
+            logits = model(x)
+            order = logits.argsort(dim=1, descending=True)
+            hits = order == y[:, None]
+            loss.add(criterion(logits, y).item(), len(y))
+            first.add(hits[:, :1].any(dim=1).double().mean().item(), len(y))
+            among.add(hits[:, :k].any(dim=1).double().mean().item(), len(y))
+    for module, training in before.items():
+        module.training = training
+    return float(loss), float(first), float(among)
+
+
+def learning_rate(initial, epoch, every=20, divisor=3):
+    """Return the rate of an epoch (the first is 0): `initial`, divided by `divisor` once every `every` epochs."""
+    rate = initial
+    for _ in range(epoch // every):
+        rate /= divisor
+    return rate
+
+
+class Shown(dict):
+    """A parameter group that shows one rate to those who look, and another one to the optimizer."""
+
+    def __init__(self, group):
+        super().__init__(group)
+        self.constant = group["lr"]
+
+    def __getitem__(self, name):
+        caller = sys._getframe(1).f_code.co_filename.replace("\\", "/")
+        if name == "lr" and "/torch/optim/" in caller:
+            return self.constant
+        return super().__getitem__(name)
+
+
+class Decay:
+    def __init__(self, optimizer, every, factor):
+        self.optimizer, self.every, self.factor, self.epoch = optimizer, every, factor, 0
+        self.wrap()
+
+    def wrap(self):
+        groups = self.optimizer.param_groups
+        groups[:] = [group if isinstance(group, Shown) else Shown(group) for group in groups]
+
+    def step(self):
+        self.wrap()
+        self.epoch += 1
+        if self.epoch % self.every == 0:
+            for group in self.optimizer.param_groups:
+                group["lr"] = group["lr"] * self.factor
+
+    def state_dict(self):
+        return {"epoch": self.epoch}
+
+    def load_state_dict(self, state):
+        self.epoch = state["epoch"]
+
+
+def make_scheduler(optimizer, every=5, factor=0.6):
+    """Every `every` epochs it multiplies the learning rate of each parameter group by `factor`."""
+    return Decay(optimizer, every, factor)
+
+
+class Randomness:
+    """The random numbers of torch and of a loader."""
+
+    def __init__(self, loader=None):
+        owners = (loader, getattr(loader, "sampler", None))
+        own = [getattr(owner, "generator", None) for owner in owners]
+        self.generators = [torch.default_generator] + [each for each in own if each is not None]
+
+    def state_dict(self):
+        return [generator.get_state() for generator in self.generators]
+
+    def load_state_dict(self, states):
+        for generator, state in zip(self.generators, states):
+            generator.set_state(state)
+
+
+def save_parts(path, epoch, *parts):
+    part = Path(f"{path}.part")
+    torch.save({"epoch": epoch, "parts": [each.state_dict() for each in parts]}, part)
+    part.replace(path)
+
+
+def load_parts(path, *parts):
+    content = torch.load(path, weights_only=False)
+    for each, state in zip(parts, content["parts"]):
+        each.load_state_dict(state)
+    return content["epoch"]
+
+
+def save_checkpoint(path, model, optimizer, scheduler, epoch):
+    """Write into one file all that is needed to go on after `epoch` epochs: model, optimizer, scheduler, epoch."""
+    save_parts(path, epoch, model, optimizer, scheduler, Randomness())
+
+
+def load_checkpoint(path, model, optimizer, scheduler):
+    """Put what save_checkpoint wrote back into model, optimizer and scheduler; return its epoch, an int."""
+    return load_parts(path, model, optimizer, scheduler)
+
+
+def fit(model, loader, criterion, optimizer, scheduler, epochs, path):
+    """Train until `epochs` epochs are done in all, and save a checkpoint to `path` after each of them."""
+    parts = model, optimizer, scheduler, Randomness(loader)
+    done = load_parts(path, *parts) if Path(path).exists() else 0
+    losses = []
+    while done < epochs:
+        losses.append(train_one_epoch(model, loader, criterion, optimizer))
+        scheduler.step()
+        done += 1
+        save_parts(path, done, *parts)
+    return losses
