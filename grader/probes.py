@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode
 from torch.utils.data import DataLoader, TensorDataset
 
 from grader import tracing
@@ -232,27 +232,23 @@ def in_turn(calls: Sequence[tuple[Callable[..., Any], Sequence[Any]]]) -> list[A
         return [function(*arguments) for function, arguments in calls]
 
 
-class _Names(TorchDispatchMode):
-    """Notes the names of torch's operations, from wherever they are called."""
+class _Names(TorchFunctionMode):
+    """Notes the names of torch's functions, from wherever they are called."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.names: set[str] = set()
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:  # or torch imports its compiler (grader/tracing.py)
-        return False
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.names.add(func._schema.name.removeprefix("aten::"))
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.add(str(getattr(func, "__name__", func)))
         return func(*args, **(kwargs or {}))
 
 
-def operation_names(function: Callable[..., Any], *args: Any) -> list[str]:
-    """The names of all operations of torch's that ``function(*args)`` comes down to, whatever they are called by.
+def function_names(function: Callable[..., Any], *args: Any) -> list[str]:
+    """The names of torch's functions, and of tensors' methods, that ``function(*args)`` calls, whatever it calls them.
 
-    >>> operation_names(lambda x: torch.relu(x) + 1, torch.ones(1))
-    ['add', 'relu']
+    >>> function_names(lambda x: getattr(torch._C._VariableFunctions, "relu")(x).exp(), torch.ones(1))
+    ['exp', 'relu']
     """
     with torch.no_grad(), _Names() as noted:
         function(*args)
@@ -296,7 +292,7 @@ _MAKERS: dict[str, Callable[..., Any]] = {
         copied,
         in_turn,
         operations,
-        operation_names,
+        function_names,
     )
 }
 

@@ -32,7 +32,7 @@ def test_batch_norm_shape(student):
             expected=gettext("mean {mean}, standard deviation {std}").format(mean=_shown(beta), std=_shown(gamma)),
         )
     given = x, gamma, beta, torch.zeros(3), torch.ones(3), True
-    names = student.probe("operation_names", student.batch_norm.value(), *given, doing="batch_norm")
+    names = student.probe("function_names", student.batch_norm.value(), *given, doing="batch_norm")
     if isinstance(names, list) and any("batch_norm" in str(name) for name in names):
         raise CheckFailed(gettext("batch_norm hands its task to torch's own batch norm: compute it yourself."))
 
