@@ -29,7 +29,7 @@ def observe(module):
         yield "state_dict with num_classes=7", state(module.ResNet50_layer4(num_classes=7))
     model, other = module.ResNet50_layer4(), module.ResNet50_layer4(7)
     yield "two networks share weights", shared(model, other)
-    for key, value in model.named_parameters():
+    for key, value in sorted(model.named_parameters()):  # in whatever order they were made
         if value.dim() > 1:
             yield f"initial {key}", Drawn(value.detach().flatten()[:20_000].clone())
     for name, (channels, sizes) in LAYERS.items():
