@@ -66,7 +66,7 @@ class InProcess:
         watch: bool = False,
     ) -> None:
         self.files, self.import_seconds, self.withheld, self.watch = files, import_seconds, list(withheld), watch
-        self.printed, self.disturbed = "", False
+        self.printed, self.killed_from_outside = "", False
         self.kept: dict[str, Any] = {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.folder = tempfile.TemporaryDirectory()

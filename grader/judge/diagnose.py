@@ -23,7 +23,7 @@ from grader.edits.repairs import repairs, set_value
 from grader.judge.context import Context
 from grader.judge.examine import Made, Subject, examine, subject_of
 from grader.judge.plugin import Evidence, JudgePlugin, Outcome
-from grader.judge.session import Session
+from grader.judge.session import DISTURBED, Session
 from grader.judge.workers import Workers, WorkerStartError
 from grader.language import gettext
 from grader.result import Status
@@ -122,17 +122,21 @@ class _Looking:
         if subject is None or not self._left:
             return None
         self._left -= 1
-        try:
-            if self._made is None:
-                self._session.begin(SECONDS)
-                self._made = Made(reference, Student(self._session))
-            self._session.extend(SECONDS)
-            return examine(subject, self._made, self._functions, time.monotonic() + SECONDS)
-        except WorkerLost:
-            self._made = None
-            return None
-        except _GIVES_UP:
-            return None
+        for _ in range(DISTURBED):
+            self._session.disturbed = False
+            try:
+                if self._made is None:
+                    self._session.begin(SECONDS)
+                    self._made = Made(reference, Student(self._session))
+                self._session.extend(SECONDS)
+                return examine(subject, self._made, self._functions, time.monotonic() + SECONDS)
+            except WorkerLost:
+                self._made = None
+                if not self._session.killed_from_outside:
+                    break
+            except _GIVES_UP:
+                break
+        return None
 
 
 class _Search:
@@ -209,20 +213,23 @@ class _Search:
         context.submission = replace(context.submission, files=files)
         context.note, context.facts = "", {}
         limits = context.assignment.settings.limits
-        started = time.monotonic()
-        with closing(Session(self._workers, files, import_seconds=limits.import_seconds)) as session:
-            given = {"student": Student(session), "context": context}
-            arguments = {name: given.get(name, value) for name, value in evidence.arguments.items()}
-            try:
-                session.begin(SECONDS)
-                _without_shrinking(evidence.function, context.seed, arguments)
-                return True
-            except (KeyboardInterrupt, SystemExit):
-                raise
-            except BaseException:  # of the check as well: it was written for other failures than this one
-                return False
-            finally:
+        for _ in range(DISTURBED):
+            started, passes = time.monotonic(), False
+            with closing(Session(self._workers, files, import_seconds=limits.import_seconds)) as session:
+                given = {"student": Student(session), "context": context}
+                arguments = {name: given.get(name, value) for name, value in evidence.arguments.items()}
+                try:
+                    session.begin(SECONDS)
+                    _without_shrinking(evidence.function, context.seed, arguments)
+                    passes = True
+                except (KeyboardInterrupt, SystemExit):
+                    raise
+                except BaseException:  # of the check as well: it was written for other failures than this one
+                    pass
+            if not session.killed_from_outside:
                 self._left -= time.monotonic() - started
+                return passes
+        return False
 
 
 def _without_shrinking(function: Any, seed: int, arguments: dict[str, Any]) -> None:

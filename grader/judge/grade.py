@@ -17,7 +17,7 @@ from grader.datasets import Dataset
 from grader.judge.context import Context, forget
 from grader.judge.diagnose import diagnose
 from grader.judge.plugin import BrokenCheck, JudgePlugin, Outcome, run_checks
-from grader.judge.session import Session
+from grader.judge.session import DISTURBED, Session
 from grader.judge.workers import Workers
 from grader.language import gettext
 from grader.result import CheckDetail, Result, Status, Summary, TestResult
@@ -33,9 +33,6 @@ _MOST_TELLING: tuple[Status, ...] = (
     "not_attempted",
     "blocked",
 )
-# Inside the sandbox student code cannot send SIGKILL to its own worker. One that dies of it, and not of our own, was
-# killed by someone outside or for want of memory: that says nothing about the submission, so it is graded again.
-DISTURBED = 3  # times in all
 MAX_TEXT = 4_000  # characters of anything a submission can make longer
 
 
@@ -109,7 +106,7 @@ def grade(
             )
             with closing(opened) as session:
                 plugin = run_checks(session, context, announce, known, on_broken, only, stop_after)
-            if workers.sandbox is None or not session.disturbed:
+            if not session.killed_from_outside:
                 break
         if diagnosis:
             diagnose(plugin, context, workers)

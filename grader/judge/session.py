@@ -25,6 +25,10 @@ PATIENCE = 1.0  # seconds that a worker which has hung up may take to end
 # What taking apart an answer of the wrong form raises.
 _NONSENSE = (ProtocolError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
 
+# Inside the sandbox student code cannot send SIGKILL to its own worker. One that dies of it, and not of our own, was
+# killed by someone outside or for want of memory: that says nothing about the submission, so it is done again.
+DISTURBED = 3  # times in all
+
 
 class Session:
     """Imports the submission's ``files`` in a worker and sends requests to it.
@@ -59,6 +63,11 @@ class Session:
         self._number = 0
         self._seconds = 0.0
         self._printed_before = 0
+
+    @property
+    def killed_from_outside(self) -> bool:
+        """Whether a worker was, as far as one can know: what it was doing is to be done again, `DISTURBED` times in all."""
+        return self.disturbed and self.workers.sandbox is not None
 
     def begin(self, seconds: float) -> None:
         """Start a check that may take ``seconds`` (wall clock), in a fresh worker if the last one was lost.
