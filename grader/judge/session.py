@@ -66,7 +66,7 @@ class Session:
 
     @property
     def killed_from_outside(self) -> bool:
-        """Whether a worker was, as far as one can know: what it was doing is to be done again, `DISTURBED` times in all."""
+        """Whether a worker was, as far as one can know. What it was doing is done again, `DISTURBED` times in all."""
         return self.disturbed and self.workers.sandbox is not None
 
     def begin(self, seconds: float) -> None:
