@@ -33,6 +33,16 @@ def hang():
 def notes():
     return seen
 
+class SwitchesOff(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.set_grad_enabled(False)
+
+class DrawsInPlace(nn.Linear):
+    def __init__(self):
+        super().__init__(1, 1)
+        self.weight.zero_()
+
 class Odd(nn.Module):
     def state_dict(self, *args, **kwargs):
         return []
@@ -97,6 +107,15 @@ def test_buffers_come_without_parameters() -> None:
         assert torch.equal(values["running_var"], torch.ones(2))
         assert work.Linear(2, 3).kept() == ([], {})
         assert work.Odd().kept() is None
+
+
+def test_a_network_is_made_with_gradients_recorded_and_leaves_them_so() -> None:
+    with working("from torch.nn import Linear\n" + SOURCE) as work:
+        with pytest.raises(StudentError, match="SwitchesOff leaves gradients switched off"):
+            work.SwitchesOff()
+        with pytest.raises(StudentError, match="in-place"):  # as in the student's own program
+            work.DrawsInPlace()
+        work.Linear(2, 3)  # the next one is not disturbed
 
 
 def test_only_small_inputs_are_computed_without_compiling() -> None:
