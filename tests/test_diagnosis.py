@@ -25,7 +25,7 @@ from grader.judge.examine import Made, Subject, examine
 from grader.judge.grade import grade
 from grader.judge.plugin import run_checks
 from grader.judge.session import Session
-from grader.judge.workers import Workers
+from grader.judge.workers import Worker, Workers
 from grader.result import FAILURES
 from grader.student import Student
 from tests.bank import ROOT, submissions
@@ -233,6 +233,23 @@ def test_an_edit_of_forward(tmp_path: Path, workers: Workers, patient: None) -> 
 
 
 def test_a_function(tmp_path: Path, workers: Workers, patient: None) -> None:
+    found = said(course(tmp_path, "line"), PRODUCT, workers)
+    assert found == {"area": "perhaps area, line 14: one change there makes the check pass."}
+
+
+def test_workers_that_start_slowly_cost_no_diagnosis(
+    tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a template has been killed and torch is imported anew, or where nothing forks."""
+    monkeypatch.setattr("grader.judge.diagnose.SEARCH", 2)
+    monkeypatch.setattr("grader.judge.diagnose.SLOW", 2)
+    start = workers.start
+
+    def slowly() -> Worker:
+        time.sleep(2)
+        return start()
+
+    monkeypatch.setattr(workers, "start", slowly)
     found = said(course(tmp_path, "line"), PRODUCT, workers)
     assert found == {"area": "perhaps area, line 14: one change there makes the check pass."}
 

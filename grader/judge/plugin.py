@@ -83,6 +83,7 @@ class JudgePlugin:
         self.broken_checks: list[str] = []
         self.import_error: Outcome | None = None
         self.stopped: BaseException | None = None
+        self._done = 0  # checks
         self._student = Student(session)
 
     @pytest.fixture(scope="session")
@@ -133,11 +134,10 @@ class JudgePlugin:
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool:
         outcome = self.outcomes[getattr(pyfuncitem.obj, ATTRIBUTE).name]
         title = gettext(outcome.spec.title)
-        self.announce(title, sum(done.seconds > 0 for done in self.outcomes.values()), len(self.outcomes))
-        started = time.monotonic()
+        self.announce(title, self._done, len(self.outcomes))
         names = pyfuncitem._fixtureinfo.argnames
         self.run(outcome, pyfuncitem.obj, {name: pyfuncitem.funcargs[name] for name in names})
-        outcome.seconds = time.monotonic() - started
+        self._done += 1
         return True
 
     def run(self, outcome: Outcome, function: Callable[..., Any], arguments: dict[str, Any]) -> None:
@@ -171,6 +171,7 @@ class JudgePlugin:
             self.stopped = error
             pytest.exit(str(error))
         self.surroundings.note, self.surroundings.facts = "", {}
+        started = time.monotonic()  # with a worker at hand: one that has to be started takes as long as the machine likes
         original = function
         if hasattr(function, "hypothesis"):
             function = hypothesis.seed(self.surroundings.seed)(function)
@@ -189,6 +190,7 @@ class JudgePlugin:
             outcome.evidence = Evidence(original, arguments, list(self.session.asked), error)
         outcome.facts = self.surroundings.facts
         outcome.printed = self.session.end()
+        outcome.seconds = time.monotonic() - started
 
     def _record(self, outcome: Outcome, error: BaseException) -> None:
         if isinstance(error, (CheckFailed, MissingName, WorkerLost, StudentError)):

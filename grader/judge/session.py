@@ -54,6 +54,7 @@ class Session:
         self.threads, self.import_seconds = threads, import_seconds
         self.printed = ""
         self.disturbed = False  # a worker was killed, by none of ours
+        self.ready_at = float("inf")  # time.monotonic(): when its last worker had started, and imported nothing yet
         self.kept: dict[str, Any] = {}  # objects in the worker that outlive a check, by name; gone with the worker
         self.asked: deque[tuple[str, dict[str, Any]]] = deque(maxlen=ASKED)  # by this check: requests, and of what
         self._asked_at: deque[int] = deque(maxlen=ASKED)  # their numbers
@@ -201,6 +202,7 @@ class Session:
         name = PurePath(self.file).stem
         self._deadline(STARTUP_SECONDS)
         self.request("configure", gettext("Starting up"), threads=self.threads)  # without fork, it imports torch first
+        self.ready_at = time.monotonic()
         self._deadline(self.import_seconds)
         if self.watch:
             self.request("watch", gettext("Starting up"), file=self.file)
