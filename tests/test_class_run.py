@@ -13,10 +13,12 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ import pytest
 
 from grader import assignment
 from grader.assignment import Assignment
-from grader.class_run import judging
+from grader.class_run import executors, judging
 from grader.class_run.judging import conditions_for
 from grader.class_run.run import compute, entries, plan, take_in
 from grader.class_run.store import Store
@@ -458,6 +460,34 @@ def test_kill_9_at_any_moment_loses_nothing(tmp_path: Path) -> None:
     assert results(root / "out") == results(root / "undisturbed")
     assert seen
     assert not psutil.wait_procs(seen, timeout=20)[1]
+
+
+def ended_while_asked() -> threading.Thread:
+    """The process that judges are forked from: it takes the next request and is killed before it answers."""
+    pid = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    os.kill(pid, signal.SIGSTOP)
+
+    def end() -> None:
+        time.sleep(0.5)
+        os.kill(pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    return thread
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere judges are not forked")
+def test_what_judges_are_forked_from_may_be_killed_at_any_moment() -> None:
+    executors.warm_up()
+    ending = ended_while_asked()
+    with executors.local(1) as (pool, _):  # it has started another one
+        ending.join()
+        ending = ended_while_asked()
+        with pytest.raises(BrokenExecutor):
+            pool.submit(os.getpid)
+        ending.join()
+    with executors.local(1) as (pool, _):
+        assert pool.submit(os.getpid).result() != os.getpid()
 
 
 def test_ctrl_c_keeps_what_is_graded_and_two_runs_do_not_mix(tmp_path: Path) -> None:

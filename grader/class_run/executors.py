@@ -7,12 +7,16 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from multiprocessing import forkserver, resource_tracker
-from typing import Any
+from typing import Any, TypeVar
 
 from grader.judge.sandbox import ALLOCATOR
+
+Answer = TypeVar("Answer")
+STARTS = 4  # of the process that judges are forked from: each may have been ended from outside
+_KILLED = (EOFError, ConnectionError)  # what asking that process raises, if it is ended meanwhile
 
 
 class SchedulerError(Exception):
@@ -37,21 +41,30 @@ def _nothing() -> None:
     pass
 
 
+class _Pool(ProcessPoolExecutor):
+    """One that says it is broken where the process its own are forked from was killed just then."""
+
+    def submit(self, fn: Callable[..., Answer], /, *args: Any, **kwargs: Any) -> Future[Answer]:
+        try:
+            return super().submit(fn, *args, **kwargs)
+        except _KILLED as error:
+            raise BrokenExecutor("no judge can be forked") from error
+
+
 @contextlib.contextmanager
 def local(jobs: int) -> Iterator[tuple[Executor, int]]:
     """``jobs`` judge processes, and how many tasks to have under way; they are ended at once, whatever they do.
 
     Where the system can, they are forks of one process that has imported torch.
+
+    Raises:
+        SchedulerError: none can be started.
     """
     from grader.class_run.judging import begin_process  # torch: not before `warm_up`
 
-    warm_up()
     method: Any = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
-    # Until judges can be forked, Ctrl-C finds nothing begun that would complain of being left alone.
-    first = method.Process(target=_nothing)
-    first.start()
-    first.join()
-    pool = ProcessPoolExecutor(jobs, mp_context=method, initializer=begin_process)
+    _wait_for_forks(method)
+    pool = _Pool(jobs, mp_context=method, initializer=begin_process)
     try:
         yield pool, jobs
     finally:
@@ -61,6 +74,23 @@ def local(jobs: int) -> Iterator[tuple[Executor, int]]:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             process.join(timeout=5)
+
+
+def _wait_for_forks(method: Any) -> None:
+    """Until judges can be forked, so that Ctrl-C finds nothing begun that would complain of being left alone."""
+    for left in reversed(range(STARTS)):
+        warm_up()
+        first = method.Process(target=_nothing)
+        try:
+            first.start()
+        except _KILLED as error:
+            if not left:
+                raise SchedulerError(
+                    "The processes that grade cannot be started: they are ended at once. Is memory full?"
+                ) from error
+        else:
+            first.join()
+            return
 
 
 @contextlib.contextmanager

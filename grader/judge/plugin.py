@@ -171,7 +171,7 @@ class JudgePlugin:
             self.stopped = error
             pytest.exit(str(error))
         self.surroundings.note, self.surroundings.facts = "", {}
-        started = time.monotonic()  # with a worker at hand: one that has to be started takes as long as the machine likes
+        started = time.monotonic()  # now that there is a worker: starting one takes as long as the machine likes
         original = function
         if hasattr(function, "hypothesis"):
             function = hypothesis.seed(self.surroundings.seed)(function)
