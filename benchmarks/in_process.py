@@ -66,7 +66,7 @@ class InProcess:
         watch: bool = False,
     ) -> None:
         self.files, self.import_seconds, self.withheld, self.watch = files, import_seconds, list(withheld), watch
-        self.printed, self.killed_from_outside = "", False
+        self.printed, self.killed_from_outside, self.ready_at = "", False, float("inf")
         self.kept: dict[str, Any] = {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.folder = tempfile.TemporaryDirectory()
@@ -79,6 +79,7 @@ class InProcess:
         if self.server is None:
             self.kept.clear()
             self.server = Server(io.BytesIO(), io.BytesIO(), Path(self.folder.name))
+            self.ready_at = time.monotonic()
             signal.setitimer(signal.ITIMER_REAL, self.import_seconds)
             file = next(iter(self.files))
             if self.watch:

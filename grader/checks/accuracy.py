@@ -93,18 +93,23 @@ def measure(model: Remote, benchmark: Benchmark) -> Accuracy:
     known = benchmark.reference_correct
     count = None if known is None else int(known.sum())
     test = SequentialTest(len(dataset), benchmark.threshold, count)
-    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(benchmark.order_seed))
+    shuffling = torch.Generator().manual_seed(benchmark.order_seed)
+    order = torch.randperm(len(dataset), generator=shuffling)
     sizes = _batch_sizes(SequentialTest(len(dataset), benchmark.threshold, count), known, order, benchmark.exact)
     model.eval()
     model.use_threads(benchmark.threads)
     try:
         for chosen in order.split(sizes):
-            images = normalise(dataset.images[chosen])
+            # Given in another order than they are counted in: else a model that is right for the first images of a
+            # batch only would begin each batch with a run of right ones, and the test could stop at the end of one.
+            given = torch.randperm(len(chosen), generator=shuffling)
+            images = normalise(dataset.images[chosen[given]])
             logits = expect_shape(
                 model(images),
                 (len(chosen), len(CLASSES)),
                 gettext("{model} on {count} images").format(model=model, count=len(chosen)),
             )
+            logits = logits[given.argsort()]
             right = torch.isfinite(logits).all(1) & (logits.double().argmax(1) == dataset.labels[chosen])
             test.update(right.numpy(), None if known is None else known[chosen].numpy())
             benchmark.progress(test.seen, len(dataset))

@@ -88,7 +88,13 @@ def test_layer4_function(student, context):
 @check(
     points=4,
     hint="The parts are right by themselves: look at forward, and at what is shared between them.",
-    requires=["resnet50_architecture"],
+    requires=[
+        "resnet50_architecture",
+        "layer1_function",
+        "layer2_function",
+        "layer3_function",
+        "layer4_function",
+    ],
 )
 def test_resnet50_function(student, context):
     """The network computes the same as the solution with the reference weights"""
