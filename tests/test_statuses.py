@@ -156,6 +156,14 @@ def test_one_function_spoilt(graded, body: str, status: Status, sentence: str) -
     assert result.extra_data.status == status
 
 
+def test_each_check_out_of_time_halves_the_limit_of_the_next(graded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grader.judge.plugin.LEAST", 2)
+    hanging = with_first("while True: pass").replace("    return x\n\nclass", "    while True: pass\n\nclass")
+    messages = [test.extra_data.message for test in graded(hanging).tests]
+    assert "did not finish within 6 s" in messages[0]
+    assert "did not finish within 3 s" in messages[1]
+
+
 @pytest.mark.parametrize(
     ("code", "status", "sentence"),
     [
