@@ -209,18 +209,25 @@ def zeros_untouched(like: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(np.zeros(tuple(like.shape), np.float32)).to(like.dtype)
 
 
-class _Operations(TorchDispatchMode):
-    """Notes the operations of `_LAYERS` as steps and layers, whatever function of torch's they come from."""
+class Watching(TorchDispatchMode):
+    """Base of what is told of every operation of torch's (`__torch_dispatch__`), without torch's compiler."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.steps: list[Step] = []
-        self.layers: list[Layer] = []
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         """If so, torch imports its compiler at the first operation, which takes as long as importing torch did."""
         return False
+
+
+class _Operations(Watching):
+    """Notes the operations of `_LAYERS` as steps and layers, whatever function of torch's they come from."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[Step] = []
+        self.layers: list[Layer] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = [tuple(each.shape) for each in args if isinstance(each, torch.Tensor)]

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from grader.language import gettext, ngettext
 from grader.student import CheckFailed, Remote
+from grader.tracing import Watching
 
 
 def expect_number(value: Any, what: str) -> float:
@@ -96,19 +96,12 @@ def expect_equal(value: Any, expected: float, what: str, tolerance: float = 0.0)
         )
 
 
-class _Counter(TorchDispatchMode):
-    """Counts operations by torch's own formulas, as its FlopCounterMode does.
-
-    That one makes torch import its compiler, which takes as long as importing torch did.
-    """
+class _Counter(Watching):
+    """Counts operations by torch's own formulas, as its FlopCounterMode does, which imports torch's compiler."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.count = 0
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
