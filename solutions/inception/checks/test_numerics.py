@@ -40,6 +40,14 @@ def expect_counted(value, counted, what):
         expect_equal(actual, wanted, f"{what}: {name}")
 
 
+def expect_costs(function, channels, counted, height, width):
+    """``function`` gives what was ``counted`` for height x width, and then, of a size one row higher, as much more."""
+    operations, parameters = counted
+    for rows in (height, height + 1):
+        arguments = (*channels, rows, width)
+        expect_counted(function(*arguments), (operations // height * rows, parameters), f"{function}{arguments}")
+
+
 @check(
     points=6,
     hint="The output's height and width, not the input's alone; one bias per output channel.",
@@ -50,8 +58,8 @@ def expect_counted(value, counted, what):
 @example(inputs=512, outputs=512, kernel=7, height=224, width=224)  # more than 32 bits hold
 def test_conv_cost_counted(student, inputs, outputs, kernel, height, width):
     """conv_cost is what a convolution really takes, for any channels, kernel and size"""
-    arguments = (inputs, outputs, kernel, height, width)
-    expect_counted(student.conv_cost(*arguments), counted_conv(*arguments), f"conv_cost{arguments}")
+    arguments = (inputs, outputs, kernel)
+    expect_costs(student.conv_cost, arguments, counted_conv(*arguments, height, width), height, width)
 
 
 @check(points=6, hint="1x1 to reduced, then kernel_size x kernel_size to out_channels.", requires=["bottleneck_cost"])
@@ -59,10 +67,9 @@ def test_conv_cost_counted(student, inputs, outputs, kernel, height, width):
 @given(inputs=CHANNELS, reduced=CHANNELS, outputs=CHANNELS, kernel=KERNELS, height=sides(), width=sides())
 def test_bottleneck_cost_counted(student, inputs, reduced, outputs, kernel, height, width):
     """bottleneck_cost is what a 1x1 and the convolution after it really take"""
-    arguments = (inputs, reduced, outputs, kernel, height, width)
     module = nn.Sequential(conv(inputs, reduced, 1), conv(reduced, outputs, kernel))
     counted = cost(module, torch.zeros(1, inputs, height, width))
-    expect_counted(student.bottleneck_cost(*arguments), counted, f"bottleneck_cost{arguments}")
+    expect_costs(student.bottleneck_cost, (inputs, reduced, outputs, kernel), counted, height, width)
 
 
 @check(points=6, hint="Fewer, not as many; 0 where even one channel is too many.", requires=["most_reduced"])
