@@ -72,15 +72,13 @@ class Interrupted(Exception):
     """What `interrupted_loader` raises: the power is out."""
 
 
-class _Interrupted:
-    def __init__(self, loader: DataLoader[Any], batches: int) -> None:
-        self.loader, self.dataset, self.left = loader, loader.dataset, batches
+class _Interrupted(DataLoader[Any]):
+    def __init__(self, dataset: TensorDataset, batch_size: int, batches: int) -> None:
+        super().__init__(dataset, batch_size=batch_size)
+        self.left = batches
 
-    def __len__(self) -> int:
-        return len(self.loader)
-
-    def __iter__(self) -> Iterator[Any]:
-        for batch in self.loader:
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        for batch in super().__iter__():
             if not self.left:
                 raise Interrupted("the run is interrupted here, on purpose")
             self.left -= 1
@@ -151,9 +149,13 @@ def loader(inputs: torch.Tensor, labels: torch.Tensor, batch_size: int) -> DataL
     return DataLoader(TensorDataset(inputs, labels), batch_size=batch_size)
 
 
-def interrupted_loader(inputs: torch.Tensor, labels: torch.Tensor, batch_size: int, batches: int) -> _Interrupted:
-    """`loader`, but after so many batches, over all epochs, it raises `Interrupted`."""
-    return _Interrupted(loader(inputs, labels, batch_size), batches)
+def interrupted_loader(inputs: torch.Tensor, labels: torch.Tensor, batch_size: int, batches: int) -> DataLoader[Any]:
+    """`loader`, but after so many batches, over all epochs, it raises `Interrupted`.
+
+    >>> interrupted_loader(torch.zeros(3, 1), torch.zeros(3), 2, 1).generator is None
+    True
+    """
+    return _Interrupted(TensorDataset(inputs, labels), batch_size, batches)
 
 
 def criterion(name: str, **options: Any) -> nn.Module:
