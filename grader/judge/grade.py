@@ -185,7 +185,7 @@ def _test(outcome: Outcome) -> TestResult:
         actual=outcome.actual[:MAX_TEXT],
         frames=outcome.frames,
         printed=outcome.printed[-MAX_TEXT:],
-        seconds=round(outcome.seconds, 3),
+        seconds=round(outcome.seconds, 6),
         hidden=outcome.hidden,
         diagnosis=outcome.diagnosis[:MAX_TEXT],
         **outcome.facts,

@@ -114,6 +114,7 @@ def _confine(channel: int, memory_mb: int, sandboxed: bool) -> None:
 def _run(channel: int, folder: str) -> None:
     from grader.worker.server import Server
 
+    gc.freeze()  # where nothing forks; in a fork there is little to add
     os.chdir(folder)
     with (
         open(channel, "rb", BUFFER, closefd=False) as reader,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import gc
 import importlib.util
 import sys
 import traceback
@@ -141,6 +142,7 @@ class Server:
     def release(self, keep: list[object]) -> None:
         """Forget the objects made so far but those in ``keep``: a check is over."""
         self.objects = {id(value): value for value in keep}
+        gc.collect()  # a network that knows itself, by a method of its own in a list, say, may hold half a gigabyte
 
     def import_files(self, name: str, file: str, files: dict[str, bytes], withheld: Sequence[str] = ()) -> list[str]:
         """Put ``files`` into the worker's folder, import ``file`` as module ``name``; returns the names it defines.
