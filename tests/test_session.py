@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 import torch
@@ -98,6 +99,36 @@ def test_what_hangs_is_out_of_time_at_the_next_request() -> None:
             assert lost.value.status == "timeout"
         finally:
             session.close()
+
+
+KNOWS_ITSELF = """
+import weakref
+
+made = []
+
+
+class Net:
+    def __init__(self):
+        self.steps = [self.step]
+        made.append(weakref.ref(self))
+
+    def step(self):
+        pass
+
+
+def alive():
+    return sum(each() is not None for each in made)
+"""
+
+
+def test_what_knows_itself_is_forgotten_when_its_check_is_over() -> None:
+    with Workers() as workers, closing(Session(workers, {"work.py": KNOWS_ITSELF.encode()})) as session:
+        student = Student(session)
+        session.begin(120)
+        net = student.Net()
+        assert (student.alive(), str(net)) == (1, "Net()")
+        session.begin(120)
+        assert student.alive() == 0
 
 
 def test_buffers_come_without_parameters() -> None:
