@@ -65,7 +65,7 @@ class Evidence:
 
 
 def allowed(seconds: float, late: int) -> float:
-    """The time limit of a check, where the assignment's is ``seconds`` and ``late`` checks before it have met theirs.
+    """The time limit of a check, where the assignment's is ``seconds`` and ``late`` checks before it were out of time.
 
     Code that hangs in one check hangs in most: a class would wait for the whole limit again and again. So each time
     halves it, down to `LEAST`, which is some times what a check takes.
