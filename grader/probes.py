@@ -172,9 +172,17 @@ def optimizer(model: nn.Module, name: str, rates: Sequence[float], **options: An
     return made
 
 
+class Plain(torch.optim.lr_scheduler.StepLR):
+    """A scheduler whose ``step`` takes no argument; torch's own still take an epoch."""
+
+    def step(self) -> None:  # type: ignore[override]
+        """An epoch is over."""
+        super().step()
+
+
 def scheduler(optimizer: torch.optim.Optimizer, name: str, **options: Any) -> Any:
-    """A scheduler of torch.optim.lr_scheduler, by its name."""
-    return getattr(torch.optim.lr_scheduler, name)(optimizer, **options)
+    """A scheduler of torch.optim.lr_scheduler, by its name, or `Plain`."""
+    return Plain(optimizer, **options) if name == "Plain" else getattr(torch.optim.lr_scheduler, name)(optimizer, **options)
 
 
 def rates(optimizer: torch.optim.Optimizer) -> list[float]:

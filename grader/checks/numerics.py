@@ -291,20 +291,32 @@ def _expect_same_gradient(student: Remote, reference: nn.Module, x: torch.Tensor
             )
 
 
-def expect_fresh(first: Remote, second: Remote, parameters: Sequence[str]) -> None:
-    """Two models from two calls have weights of their own, drawn anew, and loading wrong weights is an error.
+def expect_fresh(first: Remote, second: Remote, parameters: Sequence[str], *, drawn: bool = True) -> None:
+    """Two models from two calls share nothing, and loading wrong weights is an error.
+
+    With ``drawn`` the handout wants random weights, drawn anew; without, it leaves them to the student, who may begin
+    with any, also the same ones every time.
 
     Raises:
         CheckFailed: the named ``parameters`` are the same in both, or load_state_dict takes what does not fit.
     """
     for name in parameters:
         one, other = (expect_tensor(each.get_parameter(name), f"{each}.{name}") for each in (first, second))
-        if one.dtype == other.dtype and torch.equal(one, other):
+        if one.dtype != other.dtype or not torch.equal(one, other):
+            continue
+        if drawn:
             raise CheckFailed(
                 gettext(
                     "{first}, called again, has the same {name} as before: make a new model in every "
                     "call, and set no seed."
                 ).format(first=first, name=name)
+            )
+        first.load_repeated({name: one.flatten()[:1] + 1})
+        if not torch.equal(expect_tensor(second.get_parameter(name), f"{second}.{name}"), other):
+            raise CheckFailed(
+                gettext("{first}, called twice, gives two models that share their {name}: make new layers.").format(
+                    first=first, name=name
+                )
             )
     try:
         first.load_state_dict({"no.such.key": torch.zeros(1)})

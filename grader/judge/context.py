@@ -20,6 +20,7 @@ from grader.checks.accuracy import Benchmark, reference_correct
 from grader.datasets import Dataset
 from grader.language import gettext
 from grader.submission import Submission
+from grader.worker.shapes import drawn
 
 Progress = Callable[[str, int, int], None]
 
@@ -97,10 +98,14 @@ class Context:
         )
 
     def built_reference(self, build: str) -> nn.Module:
-        """The solution's model, built once, with whatever weights and mode it was left in: give it others in place."""
+        """The solution's model, built once, with whatever weights and mode it was left in: give it others in place.
+
+        At first they are what was in memory: drawing millions of numbers takes longer than computing with them.
+        """
         if build not in self._built:
             assert self.reference is not None
-            self._built[build] = getattr(self.reference, build)()
+            with drawn(0):
+                self._built[build] = getattr(self.reference, build)()
         return self._built[build]
 
     def trained_reference(self, build: str) -> nn.Module:

@@ -57,7 +57,8 @@ def test_shape(student, inputs, c1, r3_c3, r5_c5, cp, height, width):
 @given(inputs=widths(), c1=widths(), r3_c3=PAIRS, r5_c5=PAIRS, cp=widths())
 def test_state(student, inputs, c1, r3_c3, r5_c5, cp):
     """The four branches have the right parameters under the right names, for any widths"""
-    model = expect_module(student.Inception(inputs, c1, r3_c3, r5_c5, cp), "Inception(...)")
+    named = student.Inception(in_channels=inputs, c1=c1, r3_c3=r3_c3, r5_c5=r5_c5, cp=cp)
+    model = expect_module(named, "Inception(...)")
     expect_state(model, state_of(inputs, c1, r3_c3, r5_c5, cp))
 
 

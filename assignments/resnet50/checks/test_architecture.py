@@ -58,6 +58,7 @@ STATE = (
 
 
 @check(points=5, hint=BLOCK_HINT)
+@settings(max_examples=12)
 @given(inputs=widths(), middle=widths(), outputs=widths(), height=sides(), width=sides())
 def test_block_shape(student, inputs, middle, outputs, height, width):
     """ResidualBlock keeps height and width, for any channels"""
@@ -68,6 +69,7 @@ def test_block_shape(student, inputs, middle, outputs, height, width):
 
 
 @check(points=5, hint=BLOCK_HINT)
+@settings(max_examples=12)
 @given(inputs=widths(), middle=widths(), outputs=widths(), height=sides(), width=sides())
 def test_block_downsample_shape(student, inputs, middle, outputs, height, width):
     """ResidualBlock with downsample halves height and width (rounded up), for any channels"""

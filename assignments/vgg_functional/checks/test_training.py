@@ -9,8 +9,9 @@ from grader.language import gettext
 from grader.student import call
 from grader.student.leaves import hold, look, make
 
-STEPS = 20
-ATTEMPTS = 3  # of networks: how fast one learns depends on what it draws (the solution: 2 to 16 steps)
+# Steps that a network is given, and a new one after it. How fast one learns depends on what it draws: the solution takes
+# 2 to 16 steps, in 5 of 6 cases at most 6.
+STEPS = (6, 6, 6, 20)
 
 
 @check(
@@ -89,28 +90,28 @@ def test_visualize_shape(student):
 )
 def test_trains(student, context):
     """VGGSmall learns: on 8 images the loss falls by half within 20 steps of train_epoch (lr 0.02)"""
-    for attempt in range(ATTEMPTS):
-        losses = _losses(student, context, context.seed + attempt * STEPS)
+    for attempt, steps in enumerate(STEPS):
+        losses = _losses(student, context, context.seed + attempt * STEPS[-1], steps)
         if losses[-1] <= losses[0] / 2:
             note = gettext("The loss on 8 images fell from {first:.2f} to {last:.2f} in {count} steps.")
             context.note = note.format(first=losses[0], last=losses[-1], count=len(losses))
             return
     raise CheckFailed(
         gettext("The loss on 8 images went from {first:.2f} to {last:.2f} in {count} steps.").format(
-            first=losses[0], last=losses[-1], count=STEPS
+            first=losses[0], last=losses[-1], count=len(losses)
         ),
         expected=gettext("at most {most:.2f}").format(most=losses[0] / 2),
         actual=f"{losses[-1]:.2f}",
     )
 
 
-def _losses(student, context, seed):
-    """Of a new network, step by step, until the loss is half of what it was at first."""
+def _losses(student, context, seed, steps):
+    """Of a new network, step by step, until the loss is half of what it was at first, or for so many ``steps``."""
     model = build(student.VGGSmall, "VGG11", use_bn=True, seed=seed)
     velocities = make(student, [torch.zeros(leaf.shape) for leaf in look(hold(model), False)])
     loader = student.probe("loader", context.images(8), context.dataset().labels[:8], batch_size=8)
     losses = []
-    while len(losses) < STEPS and (len(losses) < 2 or losses[-1] > losses[0] / 2):
+    while len(losses) < steps and (len(losses) < 2 or losses[-1] > losses[0] / 2):
         found = call(student.train_epoch, model, loader, velocities, 0.02, seed=seed + len(losses), grad=True)
         losses.append(expect_pair(found.result, "train_epoch")[0])
     return losses

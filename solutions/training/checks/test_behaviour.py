@@ -29,6 +29,7 @@ OPTIMIZERS = (
     ("Adam", ()),
 )
 NUMBERS = count()
+LONG = 200  # epochs, as long as anybody trains
 CRITERIA = (("CrossEntropyLoss", ()), ("CrossEntropyLoss", (("label_smoothing", 0.2),)), ("MultiMarginLoss", ()))
 
 
@@ -226,6 +227,11 @@ def test_scheduler_any(student, every, factor, steps, more):
         scheduler.step()
         ours.step()
         theirs.step()
+    student.probe("in_turn", [[scheduler.step.value(), []]] * LONG, doing="scheduler.step()")
+    probes.in_turn([(theirs.step, [])] * LONG)
+    what = gettext("make_scheduler(optimizer, every={every}, factor={factor:g}): the rate after {steps} steps")
+    what = what.format(every=every, factor=factor, steps=steps + more + 1 + LONG)
+    expect_rates(student, optimizer, probes.rates(ours), what)
 
 
 RISING = Plan(32, rates=(2.0,), options=())  # its loss is larger in the fourth epoch than in the third
@@ -234,6 +240,7 @@ SCHEDULERS = (
     ("StepLR", (("step_size", 3), ("gamma", 0.2))),
     ("MultiStepLR", (("milestones", [1, 3]), ("gamma", 0.2))),
 )
+PLAIN = ("Plain", (("step_size", 1), ("gamma", 0.5)))  # whose step() takes no epoch, as the handout has it
 scheduled = st.sampled_from(SCHEDULERS)
 
 
@@ -300,6 +307,7 @@ def test_checkpoint_complete(student, plan, schedule, epochs):
 @given(plan=plans(), schedule=scheduled, done=st.integers(0, 3), left=st.integers(2, 3), more=st.integers(0, 8))
 @example(plan=Plan(6), schedule=SCHEDULERS[0], done=1, left=3, more=1)
 @example(plan=RISING, schedule=SCHEDULERS[1], done=2, left=2, more=1)
+@example(plan=Plan(7), schedule=PLAIN, done=1, left=2, more=0)
 def test_resume(student, plan, schedule, done, left, more):
     """fit, interrupted in the middle of an epoch and started again, ends in the weights of an uninterrupted run"""
     epochs, batches = done + left, -(-plan.count // plan.batch_size)

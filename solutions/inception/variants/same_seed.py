@@ -1,7 +1,4 @@
-"""I set a seed in __init__, so that my results can be repeated.
-
-Caught by: gradient
-"""
+"""A seed in __init__: initial weights are up to me, so they may be the same every time."""
 
 import torch
 from torch import nn
