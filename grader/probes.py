@@ -182,7 +182,8 @@ class Plain(torch.optim.lr_scheduler.StepLR):
 
 def scheduler(optimizer: torch.optim.Optimizer, name: str, **options: Any) -> Any:
     """A scheduler of torch.optim.lr_scheduler, by its name, or `Plain`."""
-    return Plain(optimizer, **options) if name == "Plain" else getattr(torch.optim.lr_scheduler, name)(optimizer, **options)
+    kind = Plain if name == "Plain" else getattr(torch.optim.lr_scheduler, name)
+    return kind(optimizer, **options)
 
 
 def rates(optimizer: torch.optim.Optimizer) -> list[float]:

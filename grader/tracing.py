@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import gcd
+from math import gcd, prod
 from typing import Any
 
 import numpy as np
@@ -277,12 +277,27 @@ def sampled(value: torch.Tensor, most: int | None) -> torch.Tensor:
     >>> sampled(torch.arange(10).view(2, 5), 10).shape, sampled(torch.arange(10).view(2, 5), 5)
     (torch.Size([2, 5]), tensor([0, 3, 6, 9]))
     """
-    if most is None or value.numel() <= most:
-        return value
-    step = -(-value.numel() // most)
-    while gcd(step, value.numel()) > 1:
+    step = _step(value.numel(), most)
+    return value if step is None else value.reshape(-1)[::step]
+
+
+def sampled_shape(shape: Sequence[int], most: int | None) -> tuple[int, ...]:
+    """The shape of what `sampled` gives.
+
+    >>> sampled_shape((2, 5), 5), sampled_shape((2, 5), None)
+    ((4,), (2, 5))
+    """
+    step = _step(prod(shape), most)
+    return tuple(shape) if step is None else (-(-prod(shape) // step),)
+
+
+def _step(count: int, most: int | None) -> int | None:
+    if most is None or count <= most:
+        return None
+    step = -(-count // most)
+    while gcd(step, count) > 1:
         step += 1
-    return value.reshape(-1)[::step]
+    return step
 
 
 @torch.no_grad()

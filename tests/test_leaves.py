@@ -119,7 +119,7 @@ def test_gradients_add_up(student: Student) -> None:
     for times in (1, 2):
         found = differentiate(model.forward, torch.ones(1, 3), cotangent=torch.ones(1, 2), leaves=held)
         assert torch.equal(found.leaves[1], torch.full((2,), float(times)))
-    assert torch.equal(look(held)[1].gradient, torch.full((2,), 2.0))
+    assert torch.equal(look(held, gradients=True)[1].gradient, torch.full((2,), 2.0))
 
 
 def test_an_output_of_another_shape_has_no_gradient(student: Student) -> None:
@@ -206,7 +206,7 @@ def test_what_needs_numbers_gets_them(student: Student, name: str) -> None:
 def test_new_leaves_are_changed_in_place(student: Student) -> None:
     params = make(student, [torch.tensor([2.0]), torch.tensor(1.0)], [torch.tensor([0.5]), torch.tensor(0.25)])
     call(student.step, hold(params, "copy"), grad=True)
-    assert [leaf.value.tolist() for leaf in look(params)] == [[1.5], 0.75]
+    assert [leaf.value.tolist() for leaf in look(params, values=True)] == [[1.5], 0.75]
     assert all(leaf.is_leaf and leaf.requires_grad for leaf in look(params))
     assert not look(make(student, [torch.zeros(2)]))[0].requires_grad
 

@@ -14,11 +14,12 @@ import torch
 from torch import nn
 
 from grader.checks.architecture import expect_tensor
-from grader.checks.numerics import difference, nearby, same, wrong_gradient
+from grader.checks.numerics import COMPARED, difference, nearby, same, wrong_gradient
 from grader.language import gettext
 from grader.student import CheckFailed, Remote, StudentError, call
 from grader.student.leaves import Derivative, differentiate, fill, hold, look
 from grader.student.remote import Path, release
+from grader.tracing import sampled, sampled_shape
 
 Shape = tuple[int, ...]
 # Of a gradient, relative to its largest number: float32 summed in another order, through a dozen layers.
@@ -50,7 +51,7 @@ def build_light(path: Path, *args: Any, **kwargs: Any) -> Remote:
     """
     try:
         model = call(path, *args, device="meta", grad=True, **kwargs).result
-        if isinstance(model, Remote) and all(leaf.device == "meta" for leaf in look(hold(model), False)):
+        if isinstance(model, Remote) and all(leaf.device == "meta" for leaf in look(hold(model))):
             return model
     except (StudentError, CheckFailed):
         pass
@@ -77,7 +78,7 @@ def expect_shapes(model: Remote, expected: Sequence[Shape]) -> Remote:
         CheckFailed: naming the first that is not.
     """
     held = hold(model)
-    leaves = look(held, False)
+    leaves = look(held)
     for place, (leaf, shape) in enumerate(zip(leaves, expected, strict=False)):
         if leaf.shape != shape:
             raise CheckFailed(
@@ -114,15 +115,16 @@ def give(model: Remote, values: Sequence[torch.Tensor], period: int | None = Non
     return held
 
 
-def expect_values(held: Remote, shapes: Sequence[Shape]) -> list[torch.Tensor]:
-    """What the tensors of a list hold, as float32.
+def expect_values(held: Remote, shapes: Sequence[Shape], most: int | None = None) -> list[torch.Tensor]:
+    """What the tensors of a list hold, as float32; of those with more than ``most`` numbers a sample.
 
     Raises:
         CheckFailed: they are others than those of ``shapes``.
     """
-    leaves = look(held)
+    leaves = look(held, values=True, most=most)
     values = [leaf.value for leaf in leaves if leaf.value is not None]
-    if [tuple(value.shape) for value in values] != [tuple(shape) for shape in shapes]:
+    found = [leaf.shape for leaf in leaves], [tuple(each.shape) for each in values]
+    if found != ([tuple(shape) for shape in shapes], [sampled_shape(shape, most) for shape in shapes]):
         raise CheckFailed(gettext("{held} has become a list of other tensors.").format(held=held))
     return [value.float() for value in values]
 
@@ -134,7 +136,7 @@ def expect_own(model: Remote) -> None:
         CheckFailed: naming the first that is not.
     """
     held = hold(model)
-    values = [torch.full(leaf.shape, float(place)) for place, leaf in enumerate(look(held, False))]
+    values = [torch.full(leaf.shape, float(place)) for place, leaf in enumerate(look(held))]
     fill(held, values)
     found = expect_values(hold(model), [tuple(value.shape) for value in values])
     for place, (one, other) in enumerate(zip(found, values, strict=True)):
@@ -153,7 +155,7 @@ def expect_leaves(held: Remote, device: str = "") -> None:
     Raises:
         CheckFailed: naming the first that is not.
     """
-    for place, leaf in enumerate(look(held, False)):
+    for place, leaf in enumerate(look(held)):
         if not leaf.requires_grad:
             raise CheckFailed(
                 gettext("{held}[{place}] is not trained: its requires_grad is False.").format(held=held, place=place)
@@ -271,10 +273,12 @@ def expect_gradient(actual: torch.Tensor | None, expected: torch.Tensor, what: s
 def derivative(model: Remote, held: Remote, x: torch.Tensor, cotangent: torch.Tensor, **options: Any) -> Derivative:
     """Forward and backward through ``model.forward``; the output has the cotangent's shape.
 
+    Of large leaves' gradients it is samples (`COMPARED`).
+
     Raises:
         CheckFailed: another shape.
     """
-    found = differentiate(model.forward, x, cotangent=cotangent, leaves=held, **options)
+    found = differentiate(model.forward, x, cotangent=cotangent, leaves=held, most=COMPARED, **options)
     tensor = expect_tensor(found.output, f"{model}.forward")
     if tensor.shape != cotangent.shape:
         said = gettext("{model}.forward gives {shape}; {expected} is expected.")
@@ -316,7 +320,7 @@ def _expect_same_derivative(model: Remote, held: Remote, reference: nn.Module, x
         )
     for place, (gradient, parameter) in enumerate(zip(found.leaves, parameters, strict=True)):
         assert parameter.grad is not None
-        expect_gradient(gradient, parameter.grad, f"{held}[{place}]")
+        expect_gradient(gradient, sampled(parameter.grad, COMPARED), f"{held}[{place}]")
 
 
 def expect_pair(value: Any, what: str) -> tuple[float, float]:

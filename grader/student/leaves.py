@@ -86,8 +86,11 @@ def _handle(answer: Any) -> Handle:
     raise ValueError(f"a {type(answer).__name__} where an object should be")
 
 
-def look(held: Remote, values: bool = True) -> list[Leaf]:
-    """What the tensors of a list are; without ``values`` only what they are like."""
+def look(held: Remote, *, values: bool = False, gradients: bool = False, most: int | None = None) -> list[Leaf]:
+    """What the tensors of a list are like, and their ``values`` and ``gradients`` if asked for.
+
+    Of those with more than ``most`` numbers these are samples (`grader.tracing.sampled`).
+    """
 
     def read(answer: Any) -> list[Leaf]:
         return [
@@ -103,7 +106,7 @@ def look(held: Remote, values: bool = True) -> list[Leaf]:
             for shape, dtype, device, leaf, trained, value, gradient in answer
         ]
 
-    return held._session.request("look", str(held), read, tensors=held, values=values)
+    return held._session.request("look", str(held), read, tensors=held, values=values, gradients=gradients, most=most)
 
 
 def fill(held: Remote, values: Sequence[torch.Tensor], repeat: bool = False) -> None:
@@ -130,12 +133,14 @@ def differentiate(
     leaves: Remote | None = None,
     seed: int | None = None,
     fresh: bool = False,
+    most: int | None = None,
     meanwhile: Callable[[], None] | None = None,
     **kwargs: Any,
 ) -> Derivative:
     """Call ``path`` with gradients, and go backward from ``cotangent`` (of the output's shape).
 
-    The gradients of the ``leaves`` are added to those they have; with ``fresh`` these are forgotten first.
+    The gradients of the ``leaves`` are added to those they have; with ``fresh`` these are forgotten first. Of leaves
+    with more than ``most`` numbers a sample is sent (`grader.tracing.sampled`).
     ``meanwhile`` is called here while the worker is at work.
     """
     written = gettext("the backward pass of {written}").format(written=path._written)
@@ -160,6 +165,7 @@ def differentiate(
         cotangent=cotangent,
         seed=seed,
         fresh=fresh,
+        most=most,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from grader.tracing import repeat_into, zeros_untouched
+from grader.tracing import repeat_into, sampled, zeros_untouched
 
 _TO = torch.Tensor.to
 
@@ -53,14 +53,15 @@ def held(found: Any) -> list[torch.Tensor] | str:
     return "a single tensor" if isinstance(found, torch.Tensor) else tensors
 
 
-def look(tensors: Sequence[torch.Tensor], values: bool) -> list[list[object]]:
-    """Of each its shape, dtype, device, whether it is a leaf and trained; if ``values``, also its value and gradient.
+def look(tensors: Sequence[torch.Tensor], values: bool, gradients: bool, most: int | None = None) -> list[list[object]]:
+    """Of each its shape, dtype, device, whether it is a leaf and trained; its value and its gradient, if asked for.
 
-    Of what is on another device than the CPU there are none.
+    Of what has more than ``most`` numbers they are a sample (`tracing.sampled`). Of what is on another device than the
+    CPU there are none.
     """
 
-    def shown(tensor: torch.Tensor | None) -> torch.Tensor | None:
-        return tensor if values and tensor is not None and tensor.device.type == "cpu" else None
+    def shown(tensor: torch.Tensor | None, wanted: bool) -> torch.Tensor | None:
+        return sampled(tensor, most) if wanted and tensor is not None and tensor.device.type == "cpu" else None
 
     return [
         [
@@ -69,8 +70,8 @@ def look(tensors: Sequence[torch.Tensor], values: bool) -> list[list[object]]:
             tensor.device.type,
             tensor.is_leaf,
             tensor.requires_grad,
-            shown(tensor),
-            shown(tensor.grad if tensor.is_leaf else None),
+            shown(tensor, values),
+            shown(tensor.grad if tensor.is_leaf else None, gradients),
         ]
         for tensor in tensors
     ]
@@ -142,11 +143,12 @@ def differentiate(
     cotangent: torch.Tensor,
     seed: int | None,
     fresh: bool,
+    most: int | None,
 ) -> dict[str, object]:
     """Gradients of <function(*args, **kwargs), cotangent>, at the arguments in ``places`` and at the ``leaves``.
 
     The leaves' gradients are added to those they have (with ``fresh``, they have none), and stay. Where the output has
-    another shape than ``cotangent`` there are none.
+    another shape than ``cotangent`` there are none. Of leaves with more than ``most`` numbers a sample is returned.
 
     Returns:
         {"output", "arguments": tensors as they are afterwards, "places": gradients, "leaves": gradients}
@@ -166,5 +168,5 @@ def differentiate(
         "output": output,
         "arguments": [argument if isinstance(argument, torch.Tensor) else None for argument in given],
         "places": [inputs[place].grad for place in places],
-        "leaves": [leaf.grad if leaf.is_leaf else None for leaf in leaves],
+        "leaves": [None if not leaf.is_leaf or leaf.grad is None else sampled(leaf.grad, most) for leaf in leaves],
     }

@@ -75,7 +75,7 @@ def test_count(student):
                 expected=count,
                 actual=shown,
             )
-        if look(hold(model), False)[0].device != "meta":
+        if look(hold(model))[0].device != "meta":
             asked = asked[-1:]  # each one takes seconds and half a gigabyte: one more will do
 
 
@@ -148,7 +148,7 @@ def test_gradients(student):
         raise CheckFailed(gettext("After a second backward() the gradients are not twice those of the first one."))
     derivative(model, held, x, cotangent * torch.inf, training=False)  # times 0 this is nan
     model.zero_grad()
-    for place, leaf in enumerate(look(held)):
+    for place, leaf in enumerate(look(held, gradients=True)):
         if leaf.gradient is not None and leaf.gradient.any():
             message = gettext("{what} still has a gradient after zero_grad().")
             raise CheckFailed(message.format(what=f"{held}[{place}]"))

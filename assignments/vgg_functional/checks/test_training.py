@@ -108,7 +108,7 @@ def test_trains(student, context):
 def _losses(student, context, seed, steps):
     """Of a new network, step by step, until the loss is half of what it was at first, or for so many ``steps``."""
     model = build(student.VGGSmall, "VGG11", use_bn=True, seed=seed)
-    velocities = make(student, [torch.zeros(leaf.shape) for leaf in look(hold(model), False)])
+    velocities = make(student, [torch.zeros(leaf.shape) for leaf in look(hold(model))])
     loader = student.probe("loader", context.images(8), context.dataset().labels[:8], batch_size=8)
     losses = []
     while len(losses) < steps and (len(losses) < 2 or losses[-1] > losses[0] / 2):

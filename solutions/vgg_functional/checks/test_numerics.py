@@ -27,11 +27,11 @@ from grader.checks.leaves import (
     with_large,
 )
 from grader.checks.loops import expect_recording
-from grader.checks.numerics import nearby, same
+from grader.checks.numerics import COMPARED, nearby, same
 from grader.language import gettext
 from grader.student import StudentError, call
 from grader.student.leaves import differentiate, fill, hold, look, make, move, reaches
-from grader.tracing import repeat_into
+from grader.tracing import repeat_into, sampled
 
 PERIOD = 100_003  # numbers after which weights repeat themselves; a prime
 CONFIGS = {
@@ -113,8 +113,13 @@ def warm_up(model, reference, context, passes=1):
 
 
 def values_of(model, reference):
-    """What model.parameters() hold, of the shapes of the reference's."""
-    return expect_values(hold(model), [each.shape for each in reference.parameters()])
+    """What model.parameters() hold, of the shapes of the reference's; of large ones a sample."""
+    return expect_values(hold(model), [each.shape for each in reference.parameters()], COMPARED)
+
+
+def parameters_of(reference):
+    """The same of the reference's."""
+    return [sampled(each.detach(), COMPARED) for each in reference.parameters()]
 
 
 def where(student, model, reference, x):
@@ -280,13 +285,13 @@ def test_training_gradient(student, context):
             # A convolution's bias has gradient 0 before batch norm, up to rounding: compare on the scale of the whole.
             tiny = 0.01 * scale if place % 4 == 1 else 0.0
             what = gettext("{what} in train mode").format(what=f"{held}[{place}]")
-            expect_gradient(gradient, parameter.grad, what, tiny)
+            expect_gradient(gradient, sampled(parameter.grad, COMPARED), what, tiny)
         if any(gradient is None for gradient in found.leaves):
             raise CheckFailed(gettext("In train mode the linear layers get no gradient."))
 
     nearby(compare, noise(context, 4, 33))
     model.zero_grad()
-    for place, leaf in enumerate(look(held)):
+    for place, leaf in enumerate(look(held, gradients=True)):
         if leaf.gradient is not None and leaf.gradient.any():
             message = gettext("With use_bn, {what} still has a gradient after zero_grad().")
             raise CheckFailed(message.format(what=f"{held}[{place}]"))
@@ -302,7 +307,7 @@ def test_dropout(student, context):
     # Zero weights and a last bias of 1 give features of 1. The first linear layer copies feature 0 into all its units,
     # the second and the third copy every unit: so each logit is 4 with probability 1/4 and else 0, by itself.
     model = build(student.VGGSmall, "VGG11", num_classes=512, draws=PERIOD)
-    shapes = [leaf.shape for leaf in look(hold(model), False)]
+    shapes = [leaf.shape for leaf in look(hold(model))]
     values = [torch.zeros(shape) for shape in shapes]
     values[-7].fill_(1)
     values[-6][:, 0] = 1
@@ -449,7 +454,8 @@ def test_sgd(student, context):
     ours = [torch.randn(shape, generator=generator) for shape in shapes]
     for options in ({}, {"momentum": 0.5, "weight_decay": 0.2}):
         optimiser = Optimiser(ours, **options)
-        velocities = make(student, [torch.zeros(shape) for shape in shapes])
+        # What an earlier step has left for the one that has no gradient now: that must not change either.
+        velocities = make(student, [torch.full(shape, float(place == 1)) for place, shape in enumerate(shapes)])
         for lr in (0.1, 0.2, 0.05, 0.1):
             for place, each in enumerate(ours):
                 each.grad = None if place == 1 else torch.randn(each.shape, generator=generator)
@@ -468,6 +474,9 @@ def test_sgd(student, context):
                             "After a step with lr {lr}, a parameter of shape {shape} has no gradient, but changes."
                         )
                     raise CheckFailed(said.format(lr=lr, shape=shapes[place]))
+            if not (expect_values(velocities, shapes)[1] == 1).all():
+                said = gettext("After a step with lr {lr}, a parameter has no gradient, but its velocity changes.")
+                raise CheckFailed(said.format(lr=lr))
 
 
 @check(
@@ -486,7 +495,7 @@ def test_to(student, context):
     if moved is None or getattr(moved, "_grader_handle", None) != model._grader_handle:
         raise CheckFailed(gettext("to(device) does not return the model itself."))
     expect_leaves(hold(model), "cpu")
-    if not all(map(torch.equal, values_of(model, reference), reference.parameters())):
+    if not all(map(torch.equal, values_of(model, reference), parameters_of(reference))):
         raise CheckFailed(gettext("to(device) changes the values of the parameters."))
     held = give(model, list(reference.parameters()), PERIOD)
     warm_up(model, reference, context)
@@ -534,9 +543,9 @@ def test_evaluate(student, context):
             expect_pair(found, "evaluate"), expected, gettext("evaluate, in batches of {size},").format(size=size)
         )
     expect_output(model.forward, x, logits, " " + gettext("That is after evaluate."), training=False)
-    if not all(map(torch.equal, values_of(model, reference), reference.parameters())):
+    if not all(map(torch.equal, values_of(model, reference), parameters_of(reference))):
         raise CheckFailed(gettext("evaluate changes the parameters."))
-    after = [leaf.gradient for leaf in look(held)]
+    after = [leaf.gradient for leaf in look(held, gradients=True, most=COMPARED)]
     if not all(same(now, kept) for now, kept in zip(after, before, strict=False) if kept is not None):
         raise CheckFailed(gettext("evaluate changes the parameters' gradients."))
     expect_recording(student, student.evaluate, [model, student.probe("loader", x, labels, batch_size=2)])
@@ -570,26 +579,33 @@ def test_train_epoch(student, context):
         layer.bias[layer.bias.argmax()] += 6  # gradients of norm 1.4: who makes them shorter ends elsewhere
     model = build(student.VGGSmall, "VGG11", use_bn=True, draws=PERIOD)
     held = give(model, list(reference.parameters()), PERIOD)
-    velocities = make(student, [torch.zeros(each.shape) for each in reference.parameters()])
+    momenta = [torch.zeros(each.shape) for each in reference.parameters()]
+    momenta[-1] += torch.randn(10, generator=context.generator(82)) / 2  # an epoch before this one has left it
+    velocities = make(student, momenta)
     said = layer.bias.argmax()  # of every image, at the start: so 0 of 3 are right, then 1 of 2
     x, labels = noise(context, 5, 81), (said + torch.tensor([1, 1, 1, 0, 2])) % 10
     optimiser = Optimiser(list(reference.parameters()))
-    losses, right = [], 0
-    reference.train()
-    for images, targets in zip(x.split(3), labels.split(3), strict=True):
-        reference.zero_grad()
-        logits = reference(images)
-        loss = F.cross_entropy(logits, targets)
-        loss.backward()
-        optimiser.step(0.5)
-        losses += [loss.item()] * len(targets)
-        right += (logits.argmax(1) == targets).sum().item()
+    optimiser.momenta = momenta
+    losses, right = [], []
+
+    def learn():
+        reference.train()
+        for images, targets in zip(x.split(3), labels.split(3), strict=True):
+            reference.zero_grad()
+            logits = reference(images)
+            loss = F.cross_entropy(logits, targets)
+            loss.backward()
+            optimiser.step(0.5)
+            losses.extend([loss.item()] * len(targets))
+            right.extend((logits.argmax(1) == targets).tolist())
+
     derivative(model, held, x[:1], torch.ones(1, 10), training=False)  # gradients that the first step is not to see
     loader = student.probe("loader", x, labels, batch_size=3)
-    found = expect_pair(call(student.train_epoch, model, loader, velocities, 0.5, grad=True).result, "train_epoch")
-    _expect_figures(found, (sum(losses) / 5, right / 5), "train_epoch")
-    for place, (value, each) in enumerate(zip(values_of(model, reference), reference.parameters(), strict=True)):
-        if not torch.allclose(value, each.detach(), rtol=1e-3, atol=1e-5):
+    called = call(student.train_epoch, model, loader, velocities, 0.5, grad=True, meanwhile=learn)
+    found = expect_pair(called.result, "train_epoch")
+    _expect_figures(found, (sum(losses) / 5, sum(right) / 5), "train_epoch")
+    for place, (value, each) in enumerate(zip(values_of(model, reference), parameters_of(reference), strict=True)):
+        if not torch.allclose(value, each, rtol=1e-3, atol=1e-5):
             message = gettext("After train_epoch {what} is not what torch.optim.SGD makes of it.")
             raise CheckFailed(message.format(what=f"{held}[{place}]"))
     # Its running statistics, seen through weights that let everything pass.
