@@ -94,8 +94,8 @@ _decode_plain = msgspec.msgpack.Decoder(None | bool | int | float | str).decode
 
 def send(
     stream: BinaryIO, number: int, kind: str, body: object, to_handle: Callable[[object], Handle] | None = None
-) -> None:
-    """Write one frame; whoever calls flushes ``stream``.
+) -> int:
+    """Write one frame; whoever calls flushes ``stream``. Returns how many bytes its tensors take.
 
     ``to_handle`` is asked for a `Handle` for what cannot be sent as data.
 
@@ -112,6 +112,7 @@ def send(
     stream.write(_PREFIX.pack(len(header), size) + header)
     for block in blocks:
         stream.write(block.numpy().data)
+    return size
 
 
 def receive(

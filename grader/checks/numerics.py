@@ -90,6 +90,8 @@ def give_repeated(student: Any, reference: nn.Module, x: torch.Tensor, seed: int
             sent[key] = 1 + 0.3 * drawn.clamp(-2, 2) if is_scale else 0.2 * drawn
         else:
             sent[key] = torch.zeros(1, dtype=value.dtype)
+    module.load_repeated(sent, most)  # while the worker does that, so do we
+    for key, value in held.items():
         tracing.repeat_into(value, sent[key], most)
     if norms:
         for layer in norms:
@@ -97,8 +99,9 @@ def give_repeated(student: Any, reference: nn.Module, x: torch.Tensor, seed: int
         reference.train()(x)
         for layer in norms:
             layer.momentum = 0.1
-        sent |= {key: value for key, value in held.items() if "running_" in key or key.endswith("num_batches_tracked")}
-    module.load_repeated(sent, most)
+        module.load_repeated(
+            {key: value for key, value in held.items() if "running_" in key or key.endswith("num_batches_tracked")}
+        )
     reference.eval()
     return module
 

@@ -182,7 +182,7 @@ class Session:
             self.request("settle", list(self._unheard.values())[-1])
 
     def _send(self, kind: str, doing: str, body: dict[str, Any]) -> Worker:
-        """Write a request. What is small stays in the buffer: it goes with the next one that is waited for."""
+        """Write a request. What has no tensors stays in the buffer: it goes with the next one that is waited for."""
         if self._lost is not None:
             raise self._lost
         worker = self._worker
@@ -193,7 +193,8 @@ class Session:
             self.asked.append(asked)
             self._asked_at.append(self._number)
         try:
-            protocol.send(worker.writer, self._number, kind, body, _only_handles)
+            if protocol.send(worker.writer, self._number, kind, body, _only_handles):
+                worker.writer.flush()  # there is something to do
         except (OSError, *_NONSENSE) as cause:
             raise self._lose(worker, doing, cause) from None
         return worker

@@ -110,13 +110,14 @@ def look(held: Remote, *, values: bool = False, gradients: bool = False, most: i
 
 
 def fill(held: Remote, values: Sequence[torch.Tensor], repeat: bool = False) -> None:
-    """Copy values into the tensors of a list, in place. A smaller one is that of the first rows and columns.
+    """Copy values into the tensors of a list, in place, and go on: what it raises, the next request raises.
 
-    The rest is then 0. A tensor on the meta device becomes a real one, of which zeros take next to no memory. With
-    ``repeat`` a value is repeated instead, in the order of the tensor's elements; then it must have numbers.
+    A value smaller than its tensor is that of the first rows and columns; the rest is then 0. A tensor on the meta
+    device becomes a real one, of which zeros take next to no memory. With ``repeat`` a value is repeated instead, in
+    the order of the tensor's elements; then it must have numbers.
     """
     written = gettext("filling {held}").format(held=held)
-    held._session.request("fill", written, tensors=held, values=list(values), repeat=repeat)
+    held._session.soon("fill", written, tensors=held, values=list(values), repeat=repeat)
 
 
 def reaches(owner: Remote, device: str) -> bool:

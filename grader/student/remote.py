@@ -333,13 +333,14 @@ class Remote:
         )
 
     def load_repeated(self, state: dict[str, torch.Tensor], most: int | None = None) -> None:
-        """Fill each entry of the state_dict that ``state`` names with its numbers, again and again.
+        """Fill each entry of the state_dict that ``state`` names with its numbers, again and again, and go on.
 
         With ``most`` only so many elements of it; the rest is 0. A model built on the meta device is given memory
-        first, of which what is 0 takes next to none. See `grader.tracing.repeat_into`.
+        first, of which what is 0 takes next to none. See `grader.tracing.repeat_into`. What it raises, the next request
+        raises.
         """
         written = gettext("filling the weights of {written}").format(written=self._written)
-        self._session.request("load_repeated", written, target=self, state=state, most=most)
+        self._session.soon("load_repeated", written, target=self, state=state, most=most)
 
     def use_threads(self, count: int) -> None:
         """Let torch compute with ``count`` threads in the worker from now on."""
