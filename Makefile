@@ -10,11 +10,11 @@ endif
 READY = if [ -x $(BIN)/python ]; then $(BIN)/python -I -S grader/bootstrap.py --quiet; \
 	else $(PYTHON) grader/bootstrap.py --quiet; fi
 
-.PHONY: help setup check visualize grade test bank audit lint format translations stubs release collect autograde train lock bench clean ready
+.PHONY: help setup check visualize grade test test-long bank audit lint format translations stubs release collect autograde train lock bench clean ready
 .DEFAULT_GOAL := help
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 # $${A:+...}: make hands the variables on to the shell, which keeps spaces in paths together.
 export A SUBMISSION SUBMISSIONS OUT DATA EXACT JSON HTML LIMIT SEED RESUME ARGS COURSE DB EXCHANGE FORCE ZIP
@@ -36,8 +36,13 @@ grade: ready ## grade a class: SUBMISSIONS=folder-or-zip A=resnet50 OUT=grades D
 setup: ## make the environment .venv, or bring it up to date
 	@$(subst --quiet,,$(READY))
 
-test: ready ## run the project's own tests: ARGS="-k protocol -x" goes to pytest
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+test: ready ## run the project's own tests, but for the long ones: ARGS="-k protocol -x" goes to pytest
+	@$(PYTEST) -m "not long" $(ARGS)
+
+test-long: ready ## run the others: whole classes and courses, a browser, a part of the bank, what docs/ says
+	@$(PYTEST) -m long $(ARGS)
 
 bank: ready ## grade every wrong and every unusual right submission in solutions/; all verdicts must be right
 	@WHOLE_BANK=1 $(BIN)/python -m pytest -s tests/test_bank.py $(ARGS)

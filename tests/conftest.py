@@ -1,4 +1,4 @@
-"""``--rewrite-golden``: write the outputs that tests compare with anew, to be read in the diff."""
+"""Which tests take long; ``--rewrite-golden``: write the outputs that tests compare with anew, to be read as a diff."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as grader/__main__.py; se
 os.environ["GRADER_LANG"] = "en"  # what the tests expect to read, whatever the machine speaks
 collect_ignore_glob = ["attacks/*"]  # hostile: imported by a sandboxed worker only
 GOLDEN = Path(__file__).parent / "golden"
-# Files that take a minute or more, the longest first: `make test` gives each file to one process, in their order.
+# What `make test-long` runs and `make test` leaves out: files of a minute or more, the longest first, since each is
+# given to one process, in this order.
 LONG = (
-    "bank",
     "instructors",
-    "class_run",
-    "visualize",
     "nbgrader_class",
+    "class_run",
+    "bank",
     "formgrader",
-    "attacks",
-    "authors",
-    "diagnosis",
+    "visualize",
     "nbgrader",
+    "authors",
 )
+FIRST = ("diagnosis", "attacks")  # the longest of the others
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,10 +33,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m looks for marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long files first, so that none of them is what all others have ended before."""
-    order = {f"test_{name}.py": place for place, name in enumerate(LONG)}
+    """Mark the `LONG` files' tests; the longest files come first, so that none is what all others have ended before."""
+    order = {f"test_{name}.py": place for place, name in enumerate((*LONG, *FIRST))}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
+    for item in items:
+        if order.get(item.path.name, len(LONG)) < len(LONG):
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import prod
 from typing import Any, TypeVar
 
 import torch
@@ -109,8 +110,9 @@ def give_repeated(student: Any, reference: nn.Module, x: torch.Tensor, seed: int
 def give_weights(student: Any, reference: nn.Module) -> Remote:
     """Load the reference's state_dict into the student's module; returns the latter.
 
-    Names that differ do not matter here as long as the shapes, in order, are the same: whether a checkpoint loads is a
-    check of its own (`architecture.expect_state`).
+    Names that differ do not matter here as long as the shapes, in order, are the same, or each has its like in another
+    order or form, as a convolution's weight has in (out, in * k * k): whether a checkpoint loads is a check of its own
+    (`architecture.expect_state`).
 
     Raises:
         CheckFailed: the parameters do not correspond.
@@ -134,6 +136,10 @@ def give_weights(student: Any, reference: nn.Module) -> Remote:
         if dict(actual) == dict(expected):
             renamed.update({key: state[key] for key, _ in expected})
             continue
+        matched = _alike(expected, actual) if each == "parameter" else None
+        if matched is not None:
+            renamed.update({own: state[key].reshape(shape) for key, (own, shape) in matched.items()})
+            continue
         for (key, shape), (own, own_shape) in zip(expected, actual, strict=False):
             if shape != own_shape:
                 raise CheckFailed(
@@ -154,6 +160,28 @@ def give_weights(student: Any, reference: nn.Module) -> Remote:
             )
     call_soon(module.load_state_dict, renamed)
     return module
+
+
+def _alike(
+    expected: list[tuple[str, tuple[int, ...]]], actual: list[tuple[str, tuple[int, ...]]]
+) -> dict[str, tuple[str, tuple[int, ...]]] | None:
+    """For each expected tensor one of its own: of its shape, else of as many numbers in as many rows; or None.
+
+    >>> _alike([("w", (2, 3, 1, 1)), ("b", (2,))], [("bias", (2,)), ("weight", (2, 3))])
+    {'w': ('weight', (2, 3)), 'b': ('bias', (2,))}
+    """
+    left, found = dict(actual), {}
+    for key, shape in expected:
+        like = [
+            (own, each)
+            for own, each in left.items()
+            if each == shape or (len(each) > 1 and each[0] == shape[0] and prod(each) == prod(shape))
+        ]
+        if not like:
+            return None
+        found[key] = min(like, key=lambda each: each[1] != shape)
+        del left[found[key][0]]
+    return None if left else found
 
 
 def expect_same_function(
@@ -272,7 +300,8 @@ def _expect_same_gradient(student: Remote, reference: nn.Module, x: torch.Tensor
         raise wrong_gradient(
             found.input, x.shape, gettext("The gradient of {student} at its input").format(student=student)
         )
-    expected = _in_order_of(list(found.parameters), {key: value.grad for key, value in reference.named_parameters()})
+    names = list(found.parameters)
+    expected = _in_order_of(names, _gradients(student, names, reference))
     if len(found.parameters) != len(expected):
         raise CheckFailed(
             gettext("{student} has {count} parameters; {expected} are expected.").format(
@@ -292,6 +321,19 @@ def _expect_same_gradient(student: Remote, reference: nn.Module, x: torch.Tensor
                 wanted.shape,
                 gettext("The gradient of {student} at {name}").format(student=student, name=name),
             )
+
+
+def _gradients(student: Remote, names: list[str], reference: nn.Module) -> dict[str, torch.Tensor | None]:
+    """The reference's, by the student's ``names`` and in their shapes where `give_weights` had to look for these."""
+    gradients = {key: value.grad for key, value in reference.named_parameters()}
+    if set(names) == set(gradients):
+        return gradients
+    shapes = [(key, tuple(value.shape)) for key, value in reference.named_parameters()]
+    matched = _alike(shapes, [(entry.name, entry.shape) for entry in student.parameters()])
+    if matched is None:
+        return gradients
+    found = {own: (gradients[key], shape) for key, (own, shape) in matched.items()}
+    return {own: None if value is None else value.reshape(shape) for own, (value, shape) in found.items()}
 
 
 def expect_fresh(first: Remote, second: Remote, parameters: Sequence[str], *, drawn: bool = True) -> None:

@@ -14,5 +14,6 @@ frame = sys._getframe()
 while frame is not None:
     print({key: str(value)[:200] for key, value in frame.f_locals.items()} if "target" in str(frame.f_code) else "")
     frame = frame.f_back
-found = [value for value in gc.get_objects() if isinstance(value, (str, dict)) and "canary" in str(value)[:1000]]
+dictionaries = [value for value in gc.get_objects() if isinstance(value, dict)]
+found = [value for value in dictionaries if any("canary" in text for text in value.values() if type(text) is str)]
 print(len(found), [inspect.getsource(module) for module in (sys.modules["__main__"],)][0][:100])

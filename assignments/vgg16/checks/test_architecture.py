@@ -1,7 +1,7 @@
 """Public checks of vgg16: shapes, parameter counts, state_dict."""
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.checks import CheckFailed, check
@@ -42,6 +42,7 @@ def state_of(cfg, batch_norm):
 
 
 @check(points=6, hint="Each 'M' halves height and width (rounded down); a convolution keeps them. Start with 3 channels.")
+@settings(max_examples=15)
 @given(cfg=vgg_configs(), batch_norm=st.booleans(), data=st.data())
 def test_make_layers_shape(student, cfg, batch_norm, data):
     """make_layers gives the right output shape, for any cfg"""
@@ -58,6 +59,7 @@ def test_make_layers_shape(student, cfg, batch_norm, data):
     hint="One Conv2d (with bias) per number, BatchNorm2d after it only if batch_norm is True, all in one nn.Sequential.",
     requires=["make_layers_shape"],
 )
+@settings(max_examples=15)
 @given(cfg=vgg_configs(), batch_norm=st.booleans())
 def test_make_layers_state(student, cfg, batch_norm):
     """make_layers has the right parameters under the right names, for any cfg"""

@@ -1,7 +1,7 @@
 """Public checks of vgg_family: shapes, parameter counts, state_dict. The large networks are built without numbers."""
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.checks import CheckFailed, check
@@ -62,6 +62,7 @@ def network(cfg, batch_norm, count, hidden, classes):
 
 
 @check(points=5, hint="Each 'M' halves height and width (rounded down); a convolution keeps them. Start with 3 channels.")
+@settings(max_examples=15)
 @given(cfg=vgg_configs(), batch_norm=st.booleans(), data=st.data())
 def test_make_layers_shape(student, cfg, batch_norm, data):
     """make_layers gives the right output shape, for any cfg"""
@@ -78,6 +79,7 @@ def test_make_layers_shape(student, cfg, batch_norm, data):
     hint="One Conv2d (with bias) per number, BatchNorm2d after it only if batch_norm is True, all in one nn.Sequential.",
     requires=["make_layers_shape"],
 )
+@settings(max_examples=15)
 @given(cfg=vgg_configs(), batch_norm=st.booleans())
 def test_make_layers_state(student, cfg, batch_norm):
     """make_layers has the right parameters under the right names, for any cfg"""
@@ -122,6 +124,7 @@ def test_family_parameters(student):
 
 
 @check(points=8, hint="Run features once on zeros of shape (1, 3, size, size) and count.", requires=["make_layers_shape"])
+@settings(max_examples=15)
 @given(cfg=vgg_configs(), size=st.integers(8, 13), classes=st.integers(1, 5), hidden=st.integers(1, 5))
 def test_sized_state(student, cfg, size, classes, hidden):
     """SizedVGG's first Linear fits whatever features and size it is given"""

@@ -1,7 +1,7 @@
 """Hidden checks of resnet18: the same function as the solution and as torchvision's network, forward and backward."""
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -15,6 +15,7 @@ BLOCK_HINT = "conv1, bn1, ReLU, conv2, bn2; add the shortcut; then ReLU."
 
 
 @check(points=8, hint=BLOCK_HINT, requires=["block_shape", "block_state"])
+@settings(max_examples=16)
 @given(
     channels=widths(),
     size=st.tuples(sides(), sides()),

@@ -1,7 +1,7 @@
 """Hidden checks of vgg16: the same function as the solution, its gradients, dropout, initial weights."""
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -28,6 +28,7 @@ SMALL = [8, "M", 12, "M", 16, "M", 16, "M", 512, "M"]
     hint="Convolution 3x3 with padding 1, BatchNorm2d if asked for, ReLU; MaxPool2d(2, 2) for 'M'. In this order.",
     requires=["make_layers_state"],
 )
+@settings(max_examples=15)
 @given(cfg=vgg_configs(), batch_norm=st.booleans(), seed=seeds(), training=st.booleans(), data=st.data())
 def test_make_layers_function(student, reference, cfg, batch_norm, seed, training, data):
     """make_layers computes the right function, for any cfg"""

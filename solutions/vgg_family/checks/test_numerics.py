@@ -9,7 +9,7 @@ What torchvision's networks compute is taken from the solution: importing torchv
 """
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.checks import CheckFailed, check
@@ -56,6 +56,7 @@ def compare(build, kwargs, compare_with):
     hint="Convolution 3x3 with padding 1, BatchNorm2d if asked for, ReLU; MaxPool2d(2, 2) for 'M'. In this order.",
     requires=["make_layers_shape"],
 )
+@settings(max_examples=15)
 @given(cfg=vgg_configs(), batch_norm=st.booleans(), seed=seeds(), training=st.booleans(), data=st.data())
 def test_make_layers_function(student, reference, cfg, batch_norm, seed, training, data):
     """make_layers computes the right function, for any cfg"""
@@ -231,6 +232,7 @@ def test_family_function(student, reference, context):
 
 
 @check(points=4, hint="features, flatten, classifier, as in VGG but without pooling.", requires=["sized_state"])
+@settings(max_examples=12)
 @given(cfg=vgg_configs(max_convolutions=2, max_pools=2), size=st.integers(6, 9), seed=seeds())
 def test_sized_function(student, reference, cfg, size, seed):
     """SizedVGG computes the right function, forward and backward, with dropout in train mode only"""
