@@ -170,6 +170,8 @@ def _alike(
     >>> _alike([("w", (2, 3, 1, 1)), ("b", (2,))], [("bias", (2,)), ("weight", (2, 3))])
     {'w': ('weight', (2, 3)), 'b': ('bias', (2,))}
     """
+    if len(expected) != len(actual):  # of which a hostile network may have a hundred thousand
+        return None
     left, found = dict(actual), {}
     for key, shape in expected:
         like = [
@@ -181,7 +183,7 @@ def _alike(
             return None
         found[key] = min(like, key=lambda each: each[1] != shape)
         del left[found[key][0]]
-    return None if left else found
+    return found
 
 
 def expect_same_function(
