@@ -15,6 +15,7 @@ from grader.checks.numerics import (
     GradientDiffers,
     calibrate,
     difference,
+    expect_fresh,
     expect_same_function,
     expect_same_gradient,
     give_weights,
@@ -39,6 +40,40 @@ class Wrapped(nn.Module):
 
     def forward(self, x):
         return self.inner(x)
+
+class Seeded(Wrapped):
+    def __init__(self):
+        torch.manual_seed(1)
+        super().__init__()
+
+ONE = build()
+
+class Sharing(Wrapped):
+    def __init__(self):
+        super().__init__()
+        self.inner = ONE
+
+class Reset(Sharing):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        for layer in self.inner:
+            if hasattr(layer, "reset_parameters"):
+                layer.reset_parameters()
+
+class Bare(nn.Module):
+    "A convolution of 3 x 3, its bias first, its weight as a matrix."
+    def __init__(self, kernels=5):
+        super().__init__()
+        self.b = nn.Parameter(torch.zeros(kernels))
+        self.w = nn.Parameter(torch.zeros(kernels, 27))
+
+    def forward(self, x):
+        return nn.functional.conv2d(x, self.w.view(-1, 3, 3, 3), self.b)
+
+class Crossed(Bare):
+    def forward(self, x):
+        return nn.functional.conv2d(x, self.w.view(-1, 3, 3, 3).transpose(2, 3), self.b)
 
 class InPlace(Wrapped):
     def forward(self, x):
@@ -281,3 +316,26 @@ def test_a_difference_is_measured_on_the_scale_of_what_is_compared() -> None:
     assert not same(torch.tensor([1e-5, -1e-5]), torch.tensor([2e-5, -2e-5]))
     assert same(torch.tensor([1e-7]), torch.tensor([0.0]), scale=1.0)
     assert not same(torch.tensor([1e-2]), torch.tensor([0.0]), scale=1.0)
+
+
+def test_the_same_start_is_no_sharing(work: Student) -> None:
+    key = "inner.0.weight"
+    expect_fresh(work.Wrapped(), work.Wrapped(), [key])
+    expect_fresh(work.Seeded(), work.Seeded(), [key], drawn=False)
+    with pytest.raises(CheckFailed, match="set no seed"):
+        expect_fresh(work.Seeded(), work.Seeded(), [key])
+    for build in (work.Sharing, work.Reset):
+        with pytest.raises(CheckFailed, match="share their"):
+            expect_fresh(build(), build(), [key], drawn=False)
+
+
+def test_weights_in_another_order_and_form(work: Student) -> None:
+    x = torch.randn(2, 3, 6, 7)
+    convolution = calibrate(nn.Conv2d(3, 5, 3), x, 1)
+    bare = give_weights(work.Bare(), convolution)
+    expect_same_function(bare, convolution, [x])
+    expect_same_gradient(bare, convolution, x)
+    with pytest.raises(CheckFailed, match="Crossed"):
+        expect_same_function(give_weights(work.Crossed(), convolution), convolution, [x])
+    with pytest.raises(CheckFailed, match="has shape"):
+        give_weights(work.Bare(4), convolution)

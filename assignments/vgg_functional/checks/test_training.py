@@ -10,7 +10,7 @@ from grader.student import call
 from grader.student.leaves import hold, look, make
 
 # Steps that a network is given, and a new one after it. How fast one learns depends on what it draws: the solution takes
-# 2 to 16 steps, in 5 of 6 cases at most 6.
+# 2 to 16 steps, in 14 of 18 cases at most 6.
 STEPS = (6, 6, 6, 20)
 
 

@@ -194,18 +194,22 @@ def test_vgg_no_init(student):
         raise CheckFailed(
             gettext("With init_weights=False, the weights of classifier.3 are not those nn.Linear comes with.")
         )
+    # Biases that are no zeros where nothing has been drawn: nn.Linear's, and nn.Conv2d's unless make_layers, which may
+    # begin as it likes, has made them zeros already.
+    plain = expect_module(student.make_layers([64]), "make_layers([64])").get_parameter("0.bias")
+    drawn = expect_tensor(plain, "make_layers([64]).0.bias").any().item()
+    biases = ["classifier.0.bias", "features.0.bias"] if drawn else ["classifier.0.bias"]
     for name in NAMES:
         release(student)
         called = call(getattr(student, name), num_classes=3, init_weights=False, draws=0)
         model = expect_module(called.result, f"{name}(num_classes=3, init_weights=False)")
-        # nn.Linear's own biases are no zeros. (make_layers may begin its convolutions as it likes.)
-        if not expect_tensor(model.get_parameter("classifier.0.bias"), f"{name}().classifier.0.bias").any():
+        if not all(expect_tensor(model.get_parameter(key), f"{name}().{key}").any() for key in biases):
             raise CheckFailed(
                 gettext("{name}(init_weights=False) draws its initial weights all the same.").format(name=name)
             )
         release(student)
         model = expect_module(call(getattr(student, name), num_classes=3, draws=0).result, f"{name}(num_classes=3)")
-        if expect_tensor(model.get_parameter("classifier.0.bias"), f"{name}().classifier.0.bias").any():
+        if any(expect_tensor(model.get_parameter(key), f"{name}().{key}").any() for key in biases):
             raise CheckFailed(
                 gettext("{name}() leaves its weights as they come; init_weights is true by default.").format(name=name)
             )
