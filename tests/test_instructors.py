@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
@@ -20,6 +21,20 @@ PATIENCE = 900  # seconds for one command, on a machine with much else to do
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="an instructor needs Linux: the sandbox")
 
 
+def fetch(address: str, deadline: float) -> bytes:
+    """What the server at ``address`` answers: it writes its address down a moment before it listens there."""
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
+                return bytes(answer.read())
+        except urllib.error.HTTPError:  # an answer, and not the one that was asked for
+            raise
+        except urllib.error.URLError as problem:
+            if not isinstance(problem.reason, ConnectionRefusedError) or time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
+
+
 def serve(shell: Shell, typed: str) -> bool:
     """Run a Jupyter server, have a look at formgrader, and press Ctrl-C; whether that is what was ``typed``."""
     if typed != SERVER:
@@ -32,8 +47,7 @@ def serve(shell: Shell, typed: str) -> bool:
         time.sleep(0.1)
     server = json.loads(about.read_text())
     address = f"{server['url']}formgrader/api/assignments?token={server['token']}"
-    with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
-        (assignment,) = json.load(answer)
+    (assignment,) = json.loads(fetch(address, deadline))
     assert (assignment["name"], assignment["num_submissions"]) == ("resnet50", 2)
     shell.run("kill $!; wait $! || true")
     assert not about.exists()

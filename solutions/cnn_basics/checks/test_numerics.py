@@ -70,6 +70,7 @@ def test_receptive_field_deep(student, layers):
 def compare(build, original, inputs, context):
     """The same function under the same weights, forward and backward, in train mode, too; each has its own weights."""
     calibrate(original, inputs[0], 1)
+    inputs[1] *= 8  # ReLU6 shows
     made = expect_module(build(), f"{build}()")
     names = [entry.name for entry in made.state()[0] if len(entry.shape) > 1]
     expect_fresh(made, expect_module(build(), f"{build}()"), names)
@@ -175,7 +176,7 @@ def test_lenet5_function(student, reference, context):
     noise = torch.randn(6, 1, 28, 28, generator=generator)
     original = calibrate(reference.LeNet5(), noise, 2)
     mine = expect_module(student.once("LeNet5"), "LeNet5()")
-    expect_same_function(give_weights(mine, original), original, [noise, noise[:1]])
+    expect_same_function(give_weights(mine, original), original, [noise, 8 * noise[:1]])  # ReLU6 shows
     expect_same_function(mine, original, [noise], training=True)
     trained = context.trained_reference("LeNet5")
     expect_same_function(give_weights(mine, trained), trained, [context.images(4)])

@@ -117,9 +117,10 @@ def compare_branch(student, reference, name, sizes, size, seed):
     )
     model = expect_module(student.Inception(*sizes), f"Inception{sizes}")
     mine = give_weights(getattr(model, name).value(), original)
-    # Also without a single positive number: a pooling that pads with 0 instead of minus infinity shows then.
+    # Also without a single positive number: a pooling that pads with 0 instead of minus infinity shows then. Large, so
+    # that ReLU6 shows.
     x = torch.randn(3, sizes[0], *size, generator=generator)
-    expect_same_function(mine, original, [x, -x.abs() - 0.5])
+    expect_same_function(mine, original, [x, -8 * x.abs() - 0.5])
     expect_same_gradient(mine, original, x)
 
 
@@ -173,7 +174,7 @@ def test_function(student, reference, sizes, size, seed, training):
     x = torch.randn(3, sizes[0], *size, generator=generator)
     original = calibrate(reference.Inception(*sizes), x, seed)
     mine = give_weights(student.Inception(*sizes), original)
-    expect_same_function(mine, original, [x, x[:1]], training=training)
+    expect_same_function(mine, original, [x, 8 * x[:1]], training=training)
 
 
 @check(

@@ -33,7 +33,8 @@ def test_block_function(student, reference, channels, size, seed, training, proj
     calibrate(original, torch.randn(4, channels, 7, 8, generator=generator), seed)
     mine = give_weights(student.BasicBlock(channels, channels, **own), original)
     x = torch.randn(3, channels, *size, generator=generator)
-    expect_same_function(mine, original, [x], training=training)
+    inputs = [x] if training else [x, 8 * x[:1]]  # in large numbers ReLU6 shows
+    expect_same_function(mine, original, inputs, training=training)
     expect_same_gradient(mine, original, x, training=training)
 
 
@@ -51,6 +52,7 @@ def test_layers_function(student, reference, context):
     for number, channels in enumerate((64, 64, 128, 256), 1):
         layer = getattr(original, f"layer{number}")
         inputs = [torch.randn(3, channels, *size, generator=context.generator(number)) for size in ((7, 6), (1, 4))]
+        inputs[1] *= 8  # ReLU6 shows
         part = getattr(mine, f"layer{number}").value()
         expect_same_function(part, layer, inputs)
         expect_same_function(part, layer, inputs[:1], training=True)
@@ -86,7 +88,7 @@ def test_resnet18_function(student, reference, context):
     give_weights(mine, original)
     odd = torch.randn(1, 3, 70, 97, generator=context.generator(6))
     small = torch.randn(2, 3, 32, 32, generator=context.generator(7))
-    expect_same_function(mine, original, [x[:2], odd, small])
+    expect_same_function(mine, original, [x[:2], odd, 8 * small])  # ReLU6 shows
     other = 1 + torch.randn(3, 3, 48, 48, generator=context.generator(9))  # statistics of x are what it has already
     expect_same_function(mine, original, [other], training=True)
 
