@@ -1,7 +1,8 @@
 """Frames between judge and worker: a msgpack header and raw tensor bytes, every size bounded before it is believed.
 
 A frame is 12 bytes (header length, payload length; big-endian u32 and u64), the header, then the bytes of its tensors
-one after the other. Both sides use this module; neither ever unpickles or evaluates what it is sent.
+one after the other. Both sides use this module; neither ever unpickles or evaluates what it is sent. Of weights that
+repeat themselves the judge sends one period.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ import numpy as np
 import torch
 from msgspec import UNSET, Meta, Raw, UnsetType
 
+from grader.tracing import repeat_into
+
 MAX_HEADER = 16 << 20  # bytes; a header holds names and numbers, no weights
 MAX_PAYLOAD = 2 << 30  # bytes; the weights of VGG-19 take 575 MB
 MAX_NODES = 200_000  # values in one frame
 MAX_DEPTH = 24
 MAX_DIMENSIONS = 8
+# Numbers after which made-up weights repeat themselves. A prime, so rows of a matrix begin at different places; so many
+# that nothing depends on them all being different.
+PERIOD = 65_521
 _PREFIX = struct.Struct(">IQ")
 
 DTYPES: dict[str, torch.dtype] = {
@@ -44,10 +50,12 @@ class ProtocolError(Exception):
 
 
 class TensorInfo(msgspec.Struct, array_like=True):
-    """dtype (a key of `DTYPES`) and shape of one tensor of the payload."""
+    """dtype (a key of `DTYPES`) and shape of one tensor of the payload; whether it holds its first `PERIOD` numbers only.
+    """
 
     dtype: str
     shape: Annotated[list[int], Meta(max_length=MAX_DIMENSIONS)]
+    repeats: bool = False
 
 
 class Frame(msgspec.Struct, array_like=True):
@@ -93,11 +101,18 @@ _decode_plain = msgspec.msgpack.Decoder(None | bool | int | float | str).decode
 
 
 def send(
-    stream: BinaryIO, number: int, kind: str, body: object, to_handle: Callable[[object], Handle] | None = None
+    stream: BinaryIO,
+    number: int,
+    kind: str,
+    body: object,
+    to_handle: Callable[[object], Handle] | None = None,
+    *,
+    shorten: bool = False,
 ) -> int:
     """Write one frame; whoever calls flushes ``stream``. Returns how many bytes its tensors take.
 
-    ``to_handle`` is asked for a `Handle` for what cannot be sent as data.
+    ``to_handle`` is asked for a `Handle` for what cannot be sent as data. With ``shorten``, of a tensor that repeats its
+    first `PERIOD` numbers only these are sent.
 
     Raises:
         ProtocolError: ``body`` holds something that can neither be sent nor be named by a handle, or is too large.
@@ -105,6 +120,10 @@ def send(
     infos: list[TensorInfo] = []
     blocks: list[torch.Tensor] = []
     tree = _pack(body, infos, blocks, to_handle, 0)
+    if shorten:
+        for place, (info, block) in enumerate(zip(infos, blocks, strict=True)):
+            if info.dtype == "float32" and _repeats(block.view(torch.int32)):
+                info.repeats, blocks[place] = True, block[: 4 * PERIOD]
     header = msgspec.msgpack.encode(Frame(number, kind, Raw(msgspec.msgpack.encode(tree)), infos))
     size = sum(block.numel() for block in blocks)
     if len(header) > MAX_HEADER or size > MAX_PAYLOAD:
@@ -116,9 +135,15 @@ def send(
 
 
 def receive(
-    stream: BinaryIO, from_handle: Callable[[Handle], object] | None = None, max_payload: int = MAX_PAYLOAD
+    stream: BinaryIO,
+    from_handle: Callable[[Handle], object] | None = None,
+    max_payload: int = MAX_PAYLOAD,
+    *,
+    shortened: bool = False,
 ) -> tuple[int, str, Any]:
     """Read one frame: (number, kind, body). ``from_handle`` turns handles into what stands for them.
+
+    Only with ``shortened`` may a tensor be larger than what is sent of it: that is for who trusts the other side.
 
     Raises:
         EOFError: the other side is gone.
@@ -135,6 +160,8 @@ def receive(
         frame = msgspec.msgpack.decode(header, type=Frame)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolError(f"unreadable header: {error}") from None
+    if not shortened and any(info.repeats for info in frame.tensors):
+        raise ProtocolError("a tensor larger than what is sent of it")
     sizes = [_bytes_of(info) for info in frame.tensors]
     if sum(sizes) != payload_size:
         raise ProtocolError("tensor sizes do not add up to the payload")
@@ -152,9 +179,21 @@ def _read_tensor(stream: BinaryIO, info: TensorInfo) -> torch.Tensor:
         tensor = torch.empty(info.shape, dtype=DTYPES[info.dtype])
     except RuntimeError:
         raise ProtocolError("a tensor larger than there is memory for") from None
+    flat = tensor.reshape(-1)
     if tensor.numel():
-        _fill(stream, tensor.reshape(-1).view(torch.uint8).numpy().data)
+        _fill(stream, flat[: PERIOD if info.repeats else None].view(torch.uint8).numpy().data)
+    if info.repeats:
+        repeat_into(flat[PERIOD:], flat[:PERIOD])
     return tensor
+
+
+def _repeats(numbers: torch.Tensor) -> bool:
+    """Whether there is much to leave out of ``numbers`` (1-d): they begin again, and again, after a `PERIOD`."""
+    return (
+        len(numbers) >= 2 * PERIOD
+        and torch.equal(numbers[PERIOD : PERIOD + 64], numbers[:64])  # mostly enough to see that they do not
+        and torch.equal(numbers[PERIOD:], numbers[:-PERIOD])
+    )
 
 
 def _fill(stream: BinaryIO, buffer: memoryview) -> None:
@@ -177,6 +216,10 @@ def _bytes_of(info: TensorInfo) -> int:
         count *= max(extent, 1)  # strides are bounded, too: those of an empty tensor do not count its 0
         if count > MAX_PAYLOAD:
             raise ProtocolError("a tensor larger than any payload")
+    if info.repeats:
+        if count < PERIOD or 0 in info.shape:
+            raise ProtocolError("a tensor smaller than what is sent of it")
+        count = PERIOD
     return 0 if 0 in info.shape else count * DTYPES[info.dtype].itemsize
 
 

@@ -401,3 +401,43 @@ def test_ctrl_c_within_a_string_that_is_executed(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-m", "stopped"], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "Stopped.\n")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ("sys.exit()", 0, ""),
+        ("sys.exit(3)", 3, ""),
+        ("sys.exit('no')", 1, "no"),
+        ("1 / 0", 1, "ZeroDivisionError: division by zero"),
+        ("pass", 0, ""),
+    ],
+)
+def test_it_ends_at_once_and_loses_nothing(tmp_path: Path, body: str, status: int, said: str) -> None:
+    """What is still in a buffer is written, threads are waited for, and what was to be done at the end is."""
+    (tmp_path / "ending.py").write_text(
+        f"""
+import atexit, os, sys, threading, time
+from grader import cli
+from grader.__main__ import main
+
+class Slow:
+    def __del__(self):
+        os.write(2, b"taken down")
+
+slow = Slow()
+def run():
+    atexit.register(lambda: print("at the end"))
+    threading.Thread(target=lambda: (time.sleep(0.2), print("thread", end=" "))).start()
+    print("here", end=" ")
+    {body}
+
+cli.main = run
+main()
+"""
+    )
+    done = subprocess.run([sys.executable, "-m", "ending"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == status
+    assert said in done.stderr
+    assert done.stdout == "here thread at the end\n"
+    assert ("taken down" in done.stderr) == ("pass" in body or "/" in body)  # sys.exit is how the command line ends

@@ -289,6 +289,40 @@ def test_the_payload_can_be_bounded_further() -> None:
     assert len(protocol.receive(stream, max_payload=400)[2]) == 100
 
 
+def shortened(body: object) -> io.BytesIO:
+    stream = io.BytesIO()
+    protocol.send(stream, 1, "value", body, shorten=True)
+    stream.seek(0)
+    return stream
+
+
+def test_of_what_repeats_itself_one_period_is_sent() -> None:
+    period = torch.randn(protocol.PERIOD)
+    weight = torch.cat([period] * 3)[: 2 * protocol.PERIOD + 78].reshape(-1, 40)  # 131,120 numbers
+    stream = shortened([weight, torch.arange(3.0)])
+    assert len(stream.getvalue()) < 4 * protocol.PERIOD + 200
+    found = protocol.receive(stream, shortened=True)[2]
+    assert torch.equal(found[0], weight) and torch.equal(found[1], torch.arange(3.0))
+
+
+@pytest.mark.parametrize("place", [0, 64, protocol.PERIOD - 1, protocol.PERIOD, 2 * protocol.PERIOD])
+def test_what_only_nearly_repeats_itself_is_sent_whole(place: int) -> None:
+    weight = torch.cat([torch.randn(protocol.PERIOD)] * 3)
+    weight[place] += 1
+    for each in (weight, weight.double(), weight[: 2 * protocol.PERIOD - 1], torch.randn(3 * protocol.PERIOD)):
+        found = protocol.receive(shortened(each))[2]  # would be an error otherwise
+        assert torch.equal(found, each)
+
+
+def test_a_shortened_tensor_is_read_from_who_is_trusted_only() -> None:
+    stream = shortened(torch.zeros(2, protocol.PERIOD))
+    with pytest.raises(ProtocolError, match="larger than what is sent"):
+        protocol.receive(stream)
+    for shape in ([2, 3], [0, protocol.PERIOD]):
+        with pytest.raises(ProtocolError, match="smaller than what is sent"):
+            protocol.receive(raw([1, "value", None, [["float32", shape, True]]]), shortened=True)
+
+
 def test_depth_and_number_of_values_are_bounded() -> None:
     deep: list[Any] = []
     for _ in range(protocol.MAX_DEPTH):

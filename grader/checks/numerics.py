@@ -19,6 +19,7 @@ from torch import nn
 from grader import tracing
 from grader.checks.architecture import expect_module, expect_tensor
 from grader.language import gettext
+from grader.protocol import PERIOD
 from grader.student import CheckFailed, Remote, StudentError, call_soon
 
 Value = TypeVar("Value")
@@ -28,15 +29,15 @@ Value = TypeVar("Value")
 TOLERANCE = 1e-3
 COMPARED = 50_000  # numbers of a parameter's gradient; of larger ones a sample is compared
 NEAR = 6  # inputs near one where gradients differ: see `nearby`
-BLOCK = 65_521  # numbers of a tensor that `give_repeated` draws; a prime, so rows of a matrix begin at different places
 
 
 @torch.no_grad()
 def calibrate(module: nn.Module, x: torch.Tensor, seed: int, gain: float = 1.0) -> nn.Module:
     """Give ``module`` (in place) random weights under which every layer matters, and return it.
 
-    Convolutions and linear layers: normal, std sqrt(2 / fan_in) (He et al., 2015), biases normal with std 0.2; batch
-    norm: scale uniform in [0.5, 1.5], shift normal with std 0.3, running statistics those of one forward run on ``x``.
+    Convolutions and linear layers: normal, std sqrt(2 / fan_in) (He et al., 2015), after a `PERIOD` the same numbers
+    again, so that large ones are quickly drawn and sent; biases normal with std 0.2; batch norm: scale uniform in [0.5,
+    1.5], shift normal with std 0.3, running statistics those of one forward run on ``x``.
     With the initial statistics (mean 0, variance 1) activations shrink or grow from layer to layer and mistakes drown.
     A small ``gain`` makes convolutions' weights that much smaller: then batch norm's eps matters.
     """
@@ -45,7 +46,8 @@ def calibrate(module: nn.Module, x: torch.Tensor, seed: int, gain: float = 1.0) 
     for layer in module.modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
             std = (2 / layer.weight[0].numel()) ** 0.5 * (gain if isinstance(layer, nn.Conv2d) else 1)
-            layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator) * std)
+            drawn = torch.randn(min(layer.weight.numel(), PERIOD), generator=generator) * std
+            tracing.repeat_into(layer.weight, drawn)
             if layer.bias is not None:
                 layer.bias.copy_(torch.randn(layer.bias.shape, generator=generator) * 0.2)
         elif isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
@@ -81,7 +83,7 @@ def give_repeated(student: Any, reference: nn.Module, x: torch.Tensor, seed: int
     sent: dict[str, torch.Tensor] = {}
     norms = [layer for layer in reference.modules() if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d))]
     for key, value in held.items():
-        drawn = torch.randn(min(value.numel(), BLOCK), generator=generator)
+        drawn = torch.randn(min(value.numel(), PERIOD), generator=generator)
         if value.dim() > 1:
             sent[key] = drawn * (2 / value[0].numel()) ** 0.5
         elif key.endswith("running_var"):

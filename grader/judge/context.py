@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import sys
@@ -60,6 +61,12 @@ class Context:
         from grader.datasets import normalise
 
         return normalise(self.dataset().images[:count]).contiguous()
+
+    def prepare(self) -> None:
+        """Read the checkpoint, if there is a sound one: the first check that needs it then has it, or says what is wrong.
+        """
+        with contextlib.suppress(AssignmentError):
+            _ = self.weights
 
     @cached_property
     def weights(self) -> dict[str, torch.Tensor]:

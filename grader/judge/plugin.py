@@ -94,6 +94,7 @@ class JudgePlugin:
         self.only, self.stop_after, self.on_broken = only, stop_after, on_broken
         self.known = {test.extra_data.check: test for test in known}
         self.session, self.surroundings, self.announce = session, context, announce
+        session.aside = context.prepare
         self.outcomes: dict[str, Outcome] = {}
         self.broken: list[str] = []
         self.broken_checks: list[str] = []

@@ -58,6 +58,7 @@ class Session:
         self.kept: dict[str, Any] = {}  # objects in the worker that outlive a check, by name; gone with the worker
         self.asked: deque[tuple[str, dict[str, Any]]] = deque(maxlen=ASKED)  # by this check: requests, and of what
         self._asked_at: deque[int] = deque(maxlen=ASKED)  # their numbers
+        self.aside: Callable[[], None] | None = None  # what can be done here while the worker builds a network
         self._unheard: dict[int, str] = {}  # requests nobody has waited for, by number: what they were doing
         self._worker: Worker | None = None
         self._lost: WorkerLost | None = None
@@ -193,7 +194,7 @@ class Session:
             self.asked.append(asked)
             self._asked_at.append(self._number)
         try:
-            if protocol.send(worker.writer, self._number, kind, body, _only_handles):
+            if protocol.send(worker.writer, self._number, kind, body, _only_handles, shorten=True):
                 worker.writer.flush()  # there is something to do
         except (OSError, *_NONSENSE) as cause:
             raise self._lose(worker, doing, cause) from None

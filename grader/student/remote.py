@@ -32,6 +32,7 @@ class Requests(Protocol):
     """Where a `Remote` puts its requests: the judge's `Session`."""
 
     kept: dict[str, Any]
+    aside: Callable[[], None] | None
 
     def request(
         self,
@@ -402,7 +403,7 @@ class Student:
         """
         kept = self._session.kept
         if name not in kept:
-            built = call(getattr(self, name), draws=DRAWN).result
+            built = call(getattr(self, name), draws=DRAWN, meanwhile=self._session.aside).result
             if not isinstance(built, Remote):
                 return built
             kept[name] = built

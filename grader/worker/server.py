@@ -72,7 +72,9 @@ class Server:
         failed: dict[str, object] | None = None
         while True:
             try:
-                number, kind, body = protocol.receive(self.reader, lambda handle: self.objects[handle.number])
+                number, kind, body = protocol.receive(
+                    self.reader, lambda handle: self.objects[handle.number], shortened=True
+                )
             except EOFError:
                 return
             if failed is not None and kind == "soon":
