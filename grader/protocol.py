@@ -50,8 +50,7 @@ class ProtocolError(Exception):
 
 
 class TensorInfo(msgspec.Struct, array_like=True):
-    """dtype (a key of `DTYPES`) and shape of one tensor of the payload; whether it holds its first `PERIOD` numbers only.
-    """
+    """dtype (a key of `DTYPES`) and shape of one tensor of the payload, and whether that is one `PERIOD` of it."""
 
     dtype: str
     shape: Annotated[list[int], Meta(max_length=MAX_DIMENSIONS)]
@@ -111,8 +110,8 @@ def send(
 ) -> int:
     """Write one frame; whoever calls flushes ``stream``. Returns how many bytes its tensors take.
 
-    ``to_handle`` is asked for a `Handle` for what cannot be sent as data. With ``shorten``, of a tensor that repeats its
-    first `PERIOD` numbers only these are sent.
+    ``to_handle`` is asked for a `Handle` for what cannot be sent as data. With ``shorten``, of a tensor that repeats
+    its first `PERIOD` numbers only these are sent.
 
     Raises:
         ProtocolError: ``body`` holds something that can neither be sent nor be named by a handle, or is too large.

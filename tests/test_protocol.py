@@ -302,7 +302,8 @@ def test_of_what_repeats_itself_one_period_is_sent() -> None:
     stream = shortened([weight, torch.arange(3.0)])
     assert len(stream.getvalue()) < 4 * protocol.PERIOD + 200
     found = protocol.receive(stream, shortened=True)[2]
-    assert torch.equal(found[0], weight) and torch.equal(found[1], torch.arange(3.0))
+    assert torch.equal(found[0], weight)
+    assert torch.equal(found[1], torch.arange(3.0))
 
 
 @pytest.mark.parametrize("place", [0, 64, protocol.PERIOD - 1, protocol.PERIOD, 2 * protocol.PERIOD])

@@ -63,8 +63,7 @@ class Context:
         return normalise(self.dataset().images[:count]).contiguous()
 
     def prepare(self) -> None:
-        """Read the checkpoint, if there is a sound one: the first check that needs it then has it, or says what is wrong.
-        """
+        """Read the checkpoint, if it is sound; if not, the first check that needs it says so."""
         with contextlib.suppress(AssignmentError):
             _ = self.weights
 
