@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -55,7 +56,11 @@ class Plan:
         return torch.randn(*shape, generator=torch.Generator().manual_seed(self.seed * 100 + salt))
 
     def weights(self, salt: int = 0) -> dict[str, torch.Tensor]:
-        """A state_dict for `probes.model`; another ``salt`` gives others."""
+        """A state_dict for `probes.model`; another ``salt`` gives others. Not to be changed: they are kept."""
+        return dict(self._weights(salt))
+
+    @lru_cache(maxsize=8)  # noqa: B019  asked for again and again by one example, which is over soon
+    def _weights(self, salt: int) -> dict[str, torch.Tensor]:
         generator = torch.Generator().manual_seed(self.seed * 100 + 50 + salt)
         state = probes.Model(self.features, self.classes, torch.zeros(2, self.classes)).state_dict()
         drawn = {}

@@ -15,6 +15,7 @@ from grader.tracing import repeat_into
 _DRAWING = frozenset(("normal_", "kaiming_normal_", "xavier_normal_", "trunc_normal_"))
 _SCALING = frozenset(("mul", "div"))
 LARGE = 1 << 18  # numbers in a tensor; drawing more takes longer than anything else about a network
+FILLED = 1 << 23  # of the 100 million in VGG's first Linear; to fill them takes half a second each time
 
 
 class _NothingDrawn(TorchFunctionMode):
@@ -53,6 +54,8 @@ def made_on(device: str) -> Iterator[None]:
 def drawn(most: int) -> Iterator[None]:
     """Within it, of a tensor with `LARGE` numbers or more only ``most`` are drawn, and repeated; with 0 none.
 
+    With more than `FILLED` numbers it is the last `FILLED` that hold them; those before are what was in memory.
+
     That is where a tensor is drawn in place, as torch's layers do and torch.nn.init, or by torch.randn. ``most`` had
     better be a prime, so that rows of a matrix begin at different places.
 
@@ -67,7 +70,8 @@ def drawn(most: int) -> Iterator[None]:
             if tensor.numel() < max(LARGE, most) or not tensor.is_contiguous() or tensor.is_meta:
                 return law(tensor, *args, **kwargs)
             if most:
-                repeat_into(tensor, law(tensor.detach().new_empty(most), *args, **kwargs))
+                last = tensor.detach().view(-1)[-FILLED:]
+                repeat_into(last, law(tensor.detach().new_empty(most), *args, **kwargs))
             return tensor
 
         return draw
@@ -83,7 +87,7 @@ def drawn(most: int) -> Iterator[None]:
         if block.is_meta:
             return plain(*size, requires_grad=trained, **kwargs)
         tensor = block.new_empty(tuple(shape))
-        repeat_into(tensor, block)
+        repeat_into(tensor.view(-1)[-FILLED:], block)
         return tensor.requires_grad_(trained)
 
     with contextlib.ExitStack() as afterwards:

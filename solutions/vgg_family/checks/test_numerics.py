@@ -174,7 +174,7 @@ def test_vgg_init(student):
     model = expect_module(called.result, "VGG(features)")
     expect_initial(model.features.state_dict())
     for place, rows in ((0, 40), (3, 200), (6, 50)):
-        # Some rows only: the first Linear's weight is 0.4 GB.
+        # Some rows only: the first Linear's weight is 0.4 GB, and what is drawn of it stands at its end.
         weight = getattr(model.classifier, str(place)).weight
         expect_normal(weight.narrow(0, 3800 if place < 6 else 0, rows), 0.01, f"classifier.{place}.weight")
         expect_value(getattr(model.classifier, str(place)).bias.value(), 0, f"classifier.{place}.bias")
@@ -190,7 +190,7 @@ def test_vgg_no_init(student):
             message = gettext("With init_weights=False, VGG changes features.{key}.").format(key=key)
             raise CheckFailed(message, actual=key)
     # PyTorch's own law for a Linear: uniform within 1 / sqrt(inputs), biases too.
-    weight = expect_tensor(getattr(model.classifier, "3").weight.narrow(0, 100, 100), "classifier.3.weight")
+    weight = expect_tensor(getattr(model.classifier, "3").weight.narrow(0, 3800, 100), "classifier.3.weight")
     if not 0.95 / 64 < weight.abs().max().item() <= 1 / 64:
         raise CheckFailed(
             gettext("With init_weights=False, the weights of classifier.3 are not those nn.Linear comes with.")
