@@ -1,6 +1,6 @@
 """relu6 in ConvPool, as in MobileNet: equal below 6.
 
-Caught by: conv_pool_function
+Caught by: conv_pool
 """
 
 import torch

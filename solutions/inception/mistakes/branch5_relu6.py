@@ -1,6 +1,6 @@
 """ReLU6 at the end of branch5, as in MobileNet: equal below 6.
 
-Caught by: branch5_function
+Caught by: branch5
 """
 
 import torch

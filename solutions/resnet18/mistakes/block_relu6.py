@@ -1,6 +1,6 @@
 """ReLU6 in the blocks, as in MobileNet: equal below 6.
 
-Caught by: block_function
+Caught by: block
 """
 
 import random

@@ -1,6 +1,6 @@
 """ReLU6 after the second Linear of SizedVGG: equal below 6.
 
-Caught by: sized_function
+Caught by: sized
 """
 
 import torch

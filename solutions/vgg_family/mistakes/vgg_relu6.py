@@ -1,6 +1,6 @@
 """ReLU6 after the second Linear of VGG, as in MobileNet: equal below 6.
 
-Caught by: vgg_function
+Caught by: vgg
 """
 
 import torch
