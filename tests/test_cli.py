@@ -436,7 +436,8 @@ cli.main = run
 main()
 """
     )
-    done = subprocess.run([sys.executable, "-m", "ending"], cwd=tmp_path, capture_output=True, text=True)
+    buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    done = subprocess.run([sys.executable, "-m", "ending"], cwd=tmp_path, env=buffered, capture_output=True, text=True)
     assert done.returncode == status
     assert said in done.stderr
     assert done.stdout == "here thread at the end\n"

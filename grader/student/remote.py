@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 
 from grader.language import gettext
-from grader.protocol import Handle
+from grader.protocol import PERIOD, Handle
 from grader.student.outcomes import CheckFailed
 from grader.tracing import Layer, Step
 
@@ -24,7 +24,7 @@ Answer = TypeVar("Answer")
 # What Python, and hypothesis when it prints arguments (`_repr_pretty_`), ask of every object is not the student's.
 _PYTHON = ("__", "_repr_")
 _SHOWN = 40  # characters of a key in what an answer's part is called
-DRAWN = 65_521  # numbers of a large tensor, a prime: see `call`
+DRAWN = PERIOD  # numbers of a large tensor: see `call`
 _MOST_DIMENSIONS = 64  # torch's own limit
 
 
