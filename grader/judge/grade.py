@@ -22,6 +22,7 @@ from grader.judge.workers import Workers
 from grader.language import gettext
 from grader.result import CheckDetail, Result, Status, Summary, TestResult
 from grader.submission import Submission
+from grader.worker import memory
 
 # Where several things went wrong, the submission has the status that explains most.
 _MOST_TELLING: tuple[Status, ...] = (
@@ -93,6 +94,7 @@ def grade(
     limits = assignment.settings.limits
     workers.memory_mb = limits.memory_mb
     context = Context(assignment, submission, dataset, chosen, exact, threads or os.cpu_count() or 1, progress)
+    memory.keep_freed()
     threads_before = torch.get_num_threads()
     # The checks' computations are small; threads that wait for a busy core cost more than they give.
     torch.set_num_threads(1)

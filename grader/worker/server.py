@@ -19,7 +19,7 @@ from torch import nn
 from grader import probes, protocol, tracing
 from grader.protocol import Handle
 from grader.worker import files as trees
-from grader.worker import leaves
+from grader.worker import leaves, memory
 from grader.worker.shapes import drawn, made_on
 from grader.worker.withheld import withhold
 
@@ -103,6 +103,7 @@ class Server:
         self.operations[kind](**body)
 
     def configure(self, threads: int) -> None:
+        memory.keep_freed()
         torch.set_num_threads(threads)
 
     def write_tree(self, name: str, files: dict[str, bytes]) -> None:
