@@ -1,6 +1,7 @@
 """Hidden checks of vgg_functional: the same function and gradients as layers of torch.nn under the same weights."""
 
 from functools import lru_cache, partial
+from math import prod
 from unittest.mock import patch
 
 import torch
@@ -29,11 +30,12 @@ from grader.checks.leaves import (
 from grader.checks.loops import expect_recording
 from grader.checks.numerics import COMPARED, nearby, same
 from grader.language import gettext
-from grader.student import StudentError, call
+from grader.student import StudentError, call, release
 from grader.student.leaves import differentiate, fill, hold, look, make, move, reaches
 from grader.tracing import repeat_into, sampled
 
 PERIOD = 100_003  # numbers after which weights repeat themselves; a prime
+DRAWN = 200_000  # of a large weight, so many numbers tell how it was drawn
 CONFIGS = {
     "VGG11": [64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"],
     "VGG13": [64, 64, "M", 128, 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"],
@@ -105,10 +107,9 @@ def warm_up(model, reference, context, passes=1):
     """Passes in train mode, so that the running statistics are no longer those of the start."""
     reference.train()
     for salt in range(passes):
-        x = noise(context, 4, 20 + salt)
-        with torch.no_grad():
-            reference(x)
-        call(model.forward, x, grad=True)  # training is the default
+        x = noise(context, 2, 20 + salt)
+        # Training is the default.
+        call(model.forward, x, grad=True, meanwhile=torch.no_grad()(partial(reference, x)))
     reference.eval()
 
 
@@ -203,8 +204,21 @@ def test_function(student, context):
     """VGGSmall computes the same as layers of torch.nn, for every configuration"""
     for number, name in enumerate(CONFIGS):
         classes, channels = 5 + number, 1 + number
-        reference = calibrated(context.seed, False, name, classes, channels)
-        model = build(student.VGGSmall, name, num_classes=classes, input_channels=channels, draws=PERIOD)
+        references = []
+
+        def calibrate(*given, made=references):
+            made.append(calibrated(context.seed, False, *given))
+
+        release(student)  # of the last one: these are large
+        model = build(
+            student.VGGSmall,
+            name,
+            num_classes=classes,
+            input_channels=channels,
+            draws=PERIOD,
+            meanwhile=partial(calibrate, name, classes, channels),
+        )
+        reference = references[0]
         give(model, list(reference.parameters()), PERIOD)
         x = noise(context, 2, number, channels)
         x[1] *= 8  # F.relu6 shows
@@ -224,7 +238,7 @@ def test_statistics(student, context):
     model = build(student.VGGSmall, "VGG11", use_bn=True, draws=PERIOD)
     give(model, list(reference.parameters()), PERIOD)
     reference.eval()
-    x = noise(context, 3, 30)
+    x = noise(context, 2, 30)
     for passes in (0, 2):
         warm_up(model, reference, context, passes)
         after = " " + gettext("That is after {count} runs in train mode.").format(count=passes)
@@ -247,7 +261,7 @@ def test_gradient(student, context):
         held = give(model, list(reference.parameters()), PERIOD)
         if use_bn:  # running statistics that drag the graph of an earlier run along show here
             warm_up(model, reference, context)
-        expect_same_derivative(model, held, reference, noise(context, 3, 31), training=False)
+        expect_same_derivative(model, held, reference, noise(context, 2, 31), training=False)
 
 
 @check(
@@ -270,9 +284,14 @@ def test_training_gradient(student, context):
     cotangent = torch.randn(4, 10, generator=generator)
 
     def compare(x):
-        found = derivative(model, held, x, cotangent, fresh=True, training=True)
-        reference.zero_grad()
-        y = reference(x).flatten(1) @ row + 0.5
+        features = []
+
+        def run():
+            reference.zero_grad()
+            features.append(reference(x).flatten(1))
+
+        found = derivative(model, held, x, cotangent, fresh=True, training=True, meanwhile=run)
+        y = features[0] @ row + 0.5
         factors = expect_tensor(found.output, "forward") / (w * y.detach().unsqueeze(1))
         s = factors.mean(1)
         # Standard deviation of s: sqrt(2 / 512) = 0.06.
@@ -316,7 +335,7 @@ def test_dropout(student, context):
         values[place].copy_(torch.eye(512))
     give(model, values)
     x = torch.zeros(8, 3, 32, 32)
-    expect_output(model.forward, x, torch.ones(8, 512), training=False)
+    expect_output(model.forward, x[:1], torch.ones(1, 512), training=False)
     result = call(model.forward, x, seed=context.seed, grad=True).result
     logits = expect_shape(result, (8, 512), f"{model}.forward").float()
     on = (logits - 4).abs() < 1e-3
@@ -389,9 +408,9 @@ def test_init(student):
     shapes += [(512, 512), (512,), (512, 512), (512,), (300, 512), (300,)]
     first, second = (build(student.VGGSmall, "VGG11", 300, 1, use_bn=True) for _ in range(2))
     held = expect_shapes(first, shapes)
-    drawn = expect_values(held, shapes), expect_values(hold(second), shapes)
-    for place, (value, other) in enumerate(zip(*drawn, strict=True)):
-        if value.dim() == 1:
+    drawn = expect_values(held, shapes, DRAWN), expect_values(hold(second), shapes, DRAWN)
+    for place, (shape, value, other) in enumerate(zip(shapes, *drawn, strict=True)):
+        if len(shape) == 1:
             kind = place % 4 if place < 32 else 1
             if not (value == (kind == 2)).all():
                 message = gettext("{what} is not {number} at the start.")
@@ -403,15 +422,15 @@ def test_init(student):
             message = gettext("{what} is the same in two models: draw new weights, and set no seed.")
             raise CheckFailed(message.format(what=f"{held}[{place}]"))
         value = value.double()
-        outputs, inputs = len(value), value[0].numel()
-        expected = (2 / inputs if value.dim() == 4 else 2 / (inputs + outputs)) ** 0.5
+        outputs, inputs = shape[0], prod(shape[1:])
+        expected = (2 / inputs if len(shape) == 4 else 2 / (inputs + outputs)) ** 0.5
         mean, std = value.mean().item(), value.std().item()
         # The standard error of a standard deviation of k normal numbers is std / sqrt(2 k): allow seven of them.
         allowed = 7 * expected / (2 * value.numel()) ** 0.5
         if not (abs(std - expected) <= allowed and abs(mean) <= 2 * allowed):
             raise CheckFailed(
                 gettext("{what}, {shape}, has mean {mean:.4f} and standard deviation {std:.4f}.").format(
-                    what=f"{held}[{place}]", shape=tuple(value.shape), mean=mean, std=std
+                    what=f"{held}[{place}]", shape=shape, mean=mean, std=std
                 ),
                 expected=gettext("mean 0, standard deviation {std:.4f}").format(std=expected),
                 actual=gettext("mean {mean:.4f}, standard deviation {std:.4f}").format(mean=mean, std=std),
@@ -500,7 +519,7 @@ def test_to(student, context):
         raise CheckFailed(gettext("to(device) changes the values of the parameters."))
     held = give(model, list(reference.parameters()), PERIOD)
     warm_up(model, reference, context)
-    expect_same_derivative(model, held, reference, noise(context, 3, 61), training=False)
+    expect_same_derivative(model, held, reference, noise(context, 1, 61), training=False)
     # torch's meta device is there on every machine, and is another one than the CPU.
     other = build(student.VGGSmall, "VGG11", use_bn=True, draws=PERIOD)
     try:
@@ -533,12 +552,12 @@ def test_evaluate(student, context):
     held = give(model, list(reference.parameters()), PERIOD)
     warm_up(model, reference, context)
     before = derivative(model, held, noise(context, 1, 72), torch.ones(1, 10), training=False).leaves
-    x, labels = noise(context, 7, 70), torch.randint(10, (7,), generator=context.generator(71))
+    x, labels = noise(context, 3, 70), torch.randint(10, (3,), generator=context.generator(71))
     with torch.no_grad():
         logits = reference(x)
     labels[:2] = logits[:2].argmax(1)  # some are right
     expected = F.cross_entropy(logits, labels).item(), (logits.argmax(1) == labels).float().mean().item()
-    for size in (7, 3):
+    for size in (3, 2):
         found = call(student.evaluate, model, student.probe("loader", x, labels, batch_size=size), grad=True).result
         _expect_figures(
             expect_pair(found, "evaluate"), expected, gettext("evaluate, in batches of {size},").format(size=size)
@@ -549,7 +568,7 @@ def test_evaluate(student, context):
     after = [leaf.gradient for leaf in look(held, gradients=True, most=COMPARED)]
     if not all(same(now, kept) for now, kept in zip(after, before, strict=False) if kept is not None):
         raise CheckFailed(gettext("evaluate changes the parameters' gradients."))
-    expect_recording(student, student.evaluate, [model, student.probe("loader", x, labels, batch_size=2)])
+    expect_recording(student, student.evaluate, [model, student.probe("loader", x[:2], labels[:2], batch_size=1)])
 
 
 def _expect_figures(found, expected, what):
@@ -590,10 +609,14 @@ def test_train_epoch(student, context):
     losses, right = [], []
 
     def learn():
-        reference.train()
+        blocks, linear = reference.train()
         for images, targets in zip(x.split(3), labels.split(3), strict=True):
             reference.zero_grad()
-            logits = reference(images)
+            for each in blocks.parameters():  # no gradient comes through the linear layers: they only decay
+                each.grad = torch.zeros(()).expand(each.shape)
+            with torch.no_grad():
+                features = blocks(images)
+            logits = linear(features)
             loss = F.cross_entropy(logits, targets)
             loss.backward()
             optimiser.step(0.5)
@@ -622,13 +645,17 @@ def test_train_epoch(student, context):
     )
     expect_output(model.forward, x, expected, after, training=False)
     # Images so bright that only the batch's own statistics keep the logits small: what is returned is of that run.
-    loader = student.probe("loader", 100 * x, labels, batch_size=5)
+    bright, labels, figures = 100 * x[:2], labels[:2], []
+    loader = student.probe("loader", bright, labels, batch_size=2)
     velocities = make(student, [torch.zeros(each.shape) for each in reference.parameters()])
-    found = call(student.train_epoch, model, loader, velocities, 0.0, seed=context.seed, grad=True).result
-    loss, _ = expect_pair(found, "train_epoch")
-    with torch.no_grad():
-        outside, inside = (F.cross_entropy(reference.train(mode)(100 * x), labels).item() for mode in (False, True))
-    if loss > (outside + inside) / 2:
+
+    @torch.no_grad()
+    def run_both():
+        figures.extend(F.cross_entropy(reference.train(mode)(bright), labels).item() for mode in (False, True))
+
+    called = call(student.train_epoch, model, loader, velocities, 0.0, seed=context.seed, grad=True, meanwhile=run_both)
+    loss, _ = expect_pair(called.result, "train_epoch")
+    if loss > sum(figures) / 2:
         message = gettext("train_epoch gives mean loss {value:.4f}; is that of a run out of train mode?")
         raise CheckFailed(message.format(value=loss))
 
