@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from grader import tracing
+from grader.checks.answers import COMPARED, Answers, Gradient, ParameterGradient
 from grader.checks.architecture import expect_module, expect_tensor
 from grader.language import gettext
 from grader.protocol import PERIOD
@@ -27,7 +28,6 @@ Value = TypeVar("Value")
 # Largest difference allowed, in standard deviations of the reference's output. Right code written differently stays
 # below 2e-5 (float32 summed in another order); the smallest mistake of the bank is above 1e-2 (tests/test_bank.py).
 TOLERANCE = 1e-3
-COMPARED = 50_000  # numbers of a parameter's gradient; of larger ones a sample is compared
 NEAR = 6  # inputs near one where gradients differ: see `nearby`
 
 
@@ -109,7 +109,7 @@ def give_repeated(student: Any, reference: nn.Module, x: torch.Tensor, seed: int
     return module
 
 
-def give_weights(student: Any, reference: nn.Module) -> Remote:
+def give_weights(student: Any, reference: nn.Module | Answers) -> Remote:
     """Load the reference's state_dict into the student's module; returns the latter.
 
     Names that differ do not matter here as long as the shapes, in order, are the same, or each has its like in another
@@ -120,8 +120,9 @@ def give_weights(student: Any, reference: nn.Module) -> Remote:
         CheckFailed: the parameters do not correspond.
     """
     module = expect_module(student, str(student))
-    state = reference.state_dict()
-    buffers = {name for name, _ in reference.named_buffers()}
+    original = _module(reference)
+    state = original.state_dict()
+    buffers = {name for name, _ in original.named_buffers()}
     theirs = {
         "parameter": [(key, tuple(value.shape)) for key, value in state.items() if key not in buffers],
         "buffer": [(key, tuple(value.shape)) for key, value in state.items() if key in buffers],
@@ -188,8 +189,16 @@ def _alike(
     return found
 
 
+def _module(reference: nn.Module | Answers) -> nn.Module:
+    return reference.module() if isinstance(reference, Answers) else reference
+
+
+def _answers(reference: nn.Module | Answers) -> Answers:
+    return reference if isinstance(reference, Answers) else Answers(reference)
+
+
 def expect_same_function(
-    student: Remote, reference: nn.Module, inputs: Sequence[torch.Tensor], *, training: bool = False
+    student: Remote, reference: nn.Module | Answers, inputs: Sequence[torch.Tensor], *, training: bool = False
 ) -> None:
     """Both give the same output on every input, twice, and the student's leaves the input as it is.
 
@@ -199,16 +208,15 @@ def expect_same_function(
         CheckFailed: naming the first module whose output differs.
     """
     mode = "train" if training else "eval"
-    reference.train(training)
+    original = _answers(reference)
     call_soon(student.train, training)
     wanted: list[torch.Tensor] = []
 
-    def compute(x: torch.Tensor) -> None:
-        with torch.no_grad(), tracing.without_compiling(x):
-            wanted.append(reference(x.clone()))
+    def ask(x: torch.Tensor) -> None:
+        wanted.append(original.output(x, training))
 
     for x in inputs:
-        called = student.called(x, meanwhile=partial(compute, x))
+        called = student.called(x, meanwhile=partial(ask, x))
         expected = wanted[-1]
         what = gettext("{student} on a {shape} batch in {mode} mode").format(
             student=student, shape=tuple(x.shape), mode=mode
@@ -218,9 +226,9 @@ def expect_same_function(
                 gettext("{student} changes its input in place; work on a new tensor.").format(student=student)
             )
         if not same(called.result, expected):
-            _explain(student, reference, x, called.result, expected, what)
+            _explain(student, original.module(training), x, called.result, expected, what)
     if training:
-        expect_same_buffers(student, reference)
+        expect_same_buffers(student, original)
         return
     for x, expected in zip(inputs[:1], wanted, strict=False):
         again = expect_tensor(student(x), str(student))
@@ -266,78 +274,61 @@ def nearby(compare: Callable[[torch.Tensor], None], x: torch.Tensor) -> None:
                 return
 
 
-def expect_same_gradient(student: Remote, reference: nn.Module, x: torch.Tensor, *, training: bool = False) -> None:
+def expect_same_gradient(
+    student: Remote, reference: nn.Module | Answers, x: torch.Tensor, *, training: bool = False
+) -> None:
     """Both have the same gradient, at the input and at every parameter: on ``x``, or on inputs near it (`nearby`).
 
     Raises:
         CheckFailed: naming the first parameter without a gradient or with another one.
     """
-    nearby(lambda x: _expect_same_gradient(student, reference, x, training), x)
+    original = _answers(reference)
+    nearby(lambda x: _expect_same_gradient(student, original, x, training), x)
 
 
-def _expect_same_gradient(student: Remote, reference: nn.Module, x: torch.Tensor, training: bool) -> None:
-    reference.train(training)
+def _expect_same_gradient(student: Remote, original: Answers, x: torch.Tensor, training: bool) -> None:
     call_soon(student.train, training)
-    ours = x.clone().requires_grad_()
-    reference.zero_grad(set_to_none=True)
-    generator = torch.Generator()
-    with tracing.without_compiling(x):
-        output = reference(ours)
-        cotangent = torch.randn(output.shape, generator=generator.manual_seed(output.numel()))
-
-    def differentiate() -> None:
-        with tracing.without_compiling(x):
-            (output * cotangent).sum().backward()  # as in the worker
-
-    found = student.gradients(x, cotangent, COMPARED, differentiate)
-    if not same(found.output, output.detach()):
-        _explain(
-            student,
-            reference,
-            x,
-            found.output,
-            output.detach(),
-            gettext("{student} with gradients enabled").format(student=student),
-        )
-    assert ours.grad is not None
-    if found.input is None or not same(found.input, ours.grad):
+    ours = original.gradient(x, training)
+    found = student.gradients(x, ours.cotangent, COMPARED, ours.finish)
+    if not same(found.output, ours.output):
+        what = gettext("{student} with gradients enabled").format(student=student)
+        _explain(student, original.module(training), x, found.output, ours.output, what)
+    if found.input is None or not same(found.input, ours.input):
         raise wrong_gradient(
             found.input, x.shape, gettext("The gradient of {student} at its input").format(student=student)
         )
     names = list(found.parameters)
-    expected = _in_order_of(names, _gradients(student, names, reference))
+    expected = _in_order_of(names, _gradients(student, names, ours))
     if len(found.parameters) != len(expected):
         raise CheckFailed(
             gettext("{student} has {count} parameters; {expected} are expected.").format(
                 student=student, count=len(found.parameters), expected=len(expected)
             )
         )
-    for (name, gradient), wanted in zip(found.parameters.items(), expected, strict=True):
-        if wanted is None:  # it is not trained: the check has frozen it on both sides
+    for (name, gradient), (wanted, shape) in zip(found.parameters.items(), expected, strict=True):
+        if wanted.sample is None:  # it is not trained: the check has frozen it on both sides
             continue
         # A bias before batch norm has gradient 0 up to rounding: compare on the scale of the whole gradient.
-        scale = max(wanted.abs().max().item(), 1e-3 * cotangent.abs().max().item())
-        allowed = 1e-2 * scale
-        wanted = tracing.sampled(wanted, COMPARED)
-        if gradient is None or gradient.shape != wanted.shape or not _within(gradient, wanted, allowed):
+        allowed = 1e-2 * max(wanted.largest, 1e-3 * ours.cotangent.abs().max().item())
+        sample = wanted.sample.reshape(shape) if wanted.sample.numel() == prod(shape) else wanted.sample
+        if gradient is None or gradient.shape != sample.shape or not _within(gradient, sample, allowed):
             raise wrong_gradient(
                 gradient,
-                wanted.shape,
+                sample.shape,
                 gettext("The gradient of {student} at {name}").format(student=student, name=name),
             )
 
 
-def _gradients(student: Remote, names: list[str], reference: nn.Module) -> dict[str, torch.Tensor | None]:
-    """The reference's, by the student's ``names`` and in their shapes where `give_weights` had to look for these."""
-    gradients = {key: value.grad for key, value in reference.named_parameters()}
-    if set(names) == set(gradients):
-        return gradients
-    shapes = [(key, tuple(value.shape)) for key, value in reference.named_parameters()]
+def _gradients(
+    student: Remote, names: list[str], ours: Gradient
+) -> dict[str, tuple[ParameterGradient, tuple[int, ...]]]:
+    """The reference's, by the student's ``names`` and with their shapes where `give_weights` had to look for these."""
+    found = {key: (value, value.shape) for key, value in ours.parameters.items()}
+    if set(names) == set(found):
+        return found
+    shapes = [(key, value.shape) for key, value in ours.parameters.items()]
     matched = _alike(shapes, [(entry.name, entry.shape) for entry in student.parameters()])
-    if matched is None:
-        return gradients
-    found = {own: (gradients[key], shape) for key, (own, shape) in matched.items()}
-    return {own: None if value is None else value.reshape(shape) for own, (value, shape) in found.items()}
+    return found if matched is None else {own: (found[key][0], shape) for key, (own, shape) in matched.items()}
 
 
 def expect_fresh(first: Remote, second: Remote, parameters: Sequence[str], *, drawn: bool = True) -> None:
@@ -515,7 +506,7 @@ def _explain(
     )
 
 
-def expect_same_buffers(student: Remote, reference: nn.Module) -> None:
+def expect_same_buffers(student: Remote, reference: nn.Module | Answers) -> None:
     """Both keep the same running statistics; after a forward run of each in train mode, on the same input.
 
     Raises:
@@ -525,11 +516,11 @@ def expect_same_buffers(student: Remote, reference: nn.Module) -> None:
     if kept is None:
         raise CheckFailed(gettext("{student}.state_dict() is no dictionary.").format(student=student))
     names, state = kept
-    if len(names) != len(list(reference.buffers())):
+    held = dict(_module(reference).named_buffers())
+    if len(names) != len(held):
         raise CheckFailed(
             gettext("{student} has other buffers after a forward run than before.").format(student=student)
         )
-    held = dict(reference.named_buffers())
     # A mean is as exact as what it is the mean of: of one channel it may be 0 up to rounding.
     scales = {
         key: held[key.removesuffix("mean") + "var"].max().item() ** 0.5 for key in held if key.endswith("running_mean")

@@ -23,6 +23,7 @@ from grader import __version__, assignment, datasets, language
 from grader.assignment import Assignment, AssignmentError
 from grader.class_run import fingerprint
 from grader.datasets import DataError, Dataset
+from grader.judge.context import Kept
 from grader.judge.grade import grade, validate
 from grader.judge.sandbox import Sandbox, SandboxError, find
 from grader.judge.workers import Workers, WorkerStartError
@@ -82,6 +83,7 @@ class _Judge:
     assignment: Assignment
     dataset: Dataset
     workers: Workers
+    kept: Kept
 
 
 _lock = threading.Lock()  # pytest and torch's settings are the process's: one task at a time
@@ -135,6 +137,7 @@ def grade_task(encoded_conditions: bytes, encoded_task: bytes) -> bytes:
                 threads=conditions.threads,
                 known=task.known,
                 diagnosis=True,
+                kept=judge.kept,
                 on_broken=lambda name, said: log.append(f"{task.path}: {name}\n{said}"),
             )
         except (AssignmentError, DataError, SandboxError, WorkerStartError):
@@ -184,7 +187,7 @@ def _ready(conditions: Conditions) -> _Judge:
     except BaseException:
         workers.close()
         raise
-    _judge = _Judge(conditions, chosen, dataset, workers)
+    _judge = _Judge(conditions, chosen, dataset, workers, Kept(chosen))
     return _judge
 
 

@@ -6,7 +6,7 @@ import contextlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,12 +18,27 @@ from torch import nn
 
 from grader.assignment import Assignment, AssignmentError
 from grader.checks.accuracy import Benchmark, reference_correct
+from grader.checks.answers import Answers, Known
 from grader.datasets import Dataset
 from grader.language import gettext
 from grader.submission import Submission
 from grader.worker.shapes import drawn
 
 Progress = Callable[[str, int, int], None]
+
+
+class Kept:
+    """What follows from an assignment alone, kept from one submission to the next by a judge that grades many."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        self._assignment = assignment
+        self.answers = Known()
+        self.built: dict[str, nn.Module] = {}
+
+    @cached_property
+    def weights(self) -> dict[str, torch.Tensor]:
+        """`weights_of` the assignment."""
+        return weights_of(self._assignment)
 
 
 @dataclass
@@ -34,6 +49,7 @@ class Context:
         seed: every random choice of the checks follows from it; recorded in the result.
         threads: how many torch computes with where there is much to compute.
         note: a check may leave a remark here for the report even when it passes.
+        kept: where this is not the only submission: what is known from those before it, and is kept for the next.
     """
 
     assignment: Assignment
@@ -45,6 +61,7 @@ class Context:
     progress: Progress = lambda what, done, total: None
     note: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    kept: Kept | None = None
     _built: dict[str, nn.Module] = field(default_factory=dict)
 
     @property
@@ -74,10 +91,9 @@ class Context:
         Raises:
             AssignmentError: it is missing or damaged.
         """
-        path = self.assignment.checkpoint_path
-        if path is None:
-            raise AssignmentError(f"{self.assignment.name} has no [checkpoint] in its assignment.toml.")
-        return load_weights(path)
+        if self.kept is not None:
+            return self.kept.weights
+        return weights_of(self.assignment)
 
     @cached_property
     def benchmark(self) -> Benchmark:
@@ -103,22 +119,34 @@ class Context:
             facts=self.facts,
         )
 
-    def built_reference(self, build: str) -> nn.Module:
+    def built_reference(self, build: str, use: str = "") -> nn.Module:
         """The solution's model, built once, with whatever weights and mode it was left in: give it others in place.
 
-        At first they are what was in memory: drawing millions of numbers takes longer than computing with them.
+        At first they are what was in memory: drawing millions of numbers takes longer than computing with them. Where
+        several submissions are graded, and its answers kept, each ``use`` has a model of its own.
         """
-        if build not in self._built:
+        key = f"{build} {use}" if self.kept is not None else build
+        built = self._built if self.kept is None else self.kept.built
+        if key not in built:
             assert self.reference is not None
             with drawn(0):
-                self._built[build] = getattr(self.reference, build)()
-        return self._built[build]
+                built[key] = getattr(self.reference, build)()
+        return built[key]
 
-    def trained_reference(self, build: str) -> nn.Module:
+    def trained_reference(self, build: str, use: str = "") -> nn.Module:
         """`built_reference` with the checkpoint loaded, in eval mode."""
-        model = self.built_reference(build)
+        model = self.built_reference(build, use)
         model.load_state_dict(self.weights)
         return model.eval()
+
+    def known(self, *key: Hashable, make: Callable[[], nn.Module]) -> Answers:
+        """What the network that ``make()`` gives answers; asked for by the same ``key``, it is made only once.
+
+        The key says what ``make`` depends on beside the assignment and the seed.
+        """
+        if self.kept is None:
+            return Answers(make())
+        return self.kept.answers.of((self.seed, *key), make)
 
     @cached_property
     def reference(self) -> ModuleType | None:
@@ -157,6 +185,18 @@ def forget(assignment: Assignment) -> None:
         path = getattr(module, "__file__", None)
         if path is not None and any(Path(path).is_relative_to(folder) for folder in folders):
             del sys.modules[name]
+
+
+def weights_of(assignment: Assignment) -> dict[str, torch.Tensor]:
+    """The reference checkpoint's state_dict, float32.
+
+    Raises:
+        AssignmentError: there is none, or it is damaged.
+    """
+    path = assignment.checkpoint_path
+    if path is None:
+        raise AssignmentError(f"{assignment.name} has no [checkpoint] in its assignment.toml.")
+    return load_weights(path)
 
 
 def load_weights(path: Any) -> dict[str, torch.Tensor]:

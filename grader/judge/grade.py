@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -14,7 +13,7 @@ import torch
 from grader import __version__, datasets
 from grader.assignment import Assignment
 from grader.datasets import Dataset
-from grader.judge.context import Context, forget
+from grader.judge.context import Context, Kept, forget
 from grader.judge.diagnose import diagnose
 from grader.judge.plugin import BrokenCheck, JudgePlugin, Outcome, run_checks
 from grader.judge.session import DISTURBED, Session
@@ -50,6 +49,7 @@ def grade(
     only: Sequence[str] | None = None,
     stop_after: Collection[Status] = (),
     diagnosis: bool = False,
+    kept: Kept | None = None,
     on_broken: Callable[[str, str], None] | None = None,
     announce: Callable[[str, int, int], None] = lambda title, done, total: None,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
@@ -60,13 +60,14 @@ def grade(
         workers: starts the processes that run the student's code.
         data: a data set, or where it is; see `datasets.for_assignment`.
         exact: accuracy on every image.
-        seed: of the checks' random choices; by default it follows from the contents of the submission and of the
-            hidden checks: grading a file twice gives the same result, and without the latter nobody can foretell it.
+        seed: of the checks' random choices; by default it follows from the contents of the hidden checks: grading a
+            file twice gives the same result, all of a class are asked the same, and nobody else can foretell it.
         threads: for what takes much computing; by default one for each core.
         known: what became of checks that need not be run again.
         only: run these checks alone, in this order, whether or not what they require has passed.
         stop_after: run no further check after one that ended in one of these statuses.
         diagnosis: say of checks that fail where the mistake is likely to be, as bluntly as the assignment wants.
+        kept: of the same assignment, where many submissions are graded: what is worked out for one serves the next.
         on_broken: told (check, traceback) of a check that breaks by itself, which is then an error of that check and
             named in the result. Without it, it raises.
         announce: told (title, checks done, checks in all) before each check.
@@ -80,8 +81,7 @@ def grade(
     """
     started = time.monotonic()
     assignment.speak()
-    mixed = hashlib.sha256(f"{submission.sha256()}{assignment.secret_sha256()}".encode()).hexdigest()
-    chosen = int(mixed[:8], 16) if seed is None else seed
+    chosen = int(assignment.secret_sha256()[:8], 16) if seed is None else seed
     found: list[Dataset] = []
 
     def dataset() -> Dataset:
@@ -93,7 +93,7 @@ def grade(
         dataset()  # a wrong path is said before anything is graded
     limits = assignment.settings.limits
     workers.memory_mb = limits.memory_mb
-    context = Context(assignment, submission, dataset, chosen, exact, threads or os.cpu_count() or 1, progress)
+    context = Context(assignment, submission, dataset, chosen, exact, threads or os.cpu_count() or 1, progress, kept=kept)
     memory.keep_freed()
     threads_before = torch.get_num_threads()
     # The checks' computations are small; threads that wait for a busy core cost more than they give.

@@ -33,10 +33,13 @@ def blocks(function):
     return settings(max_examples=10)(given_(function))
 
 
-def compare_block(student, reference, widths_, downsample, size, seed, training):
+def compare_block(student, context, widths_, downsample, size, seed, training):
     generator = torch.Generator().manual_seed(seed)
-    original = reference.ResidualBlock(*widths_, downsample=downsample)
-    calibrate(original, torch.randn(4, widths_[0], 7, 8, generator=generator), seed)
+    noise = torch.randn(4, widths_[0], 7, 8, generator=generator)
+    block = context.reference.ResidualBlock
+    original = context.known(
+        "block", widths_, downsample, seed, make=lambda: calibrate(block(*widths_, downsample=downsample), noise, seed)
+    )
     mine = give_weights(student.ResidualBlock(*widths_, downsample=downsample), original)
     x = torch.randn(3, widths_[0], *size, generator=generator)
     inputs = [x] if training else [x, 8 * x[:1]]  # in large numbers ReLU6 shows
@@ -46,26 +49,27 @@ def compare_block(student, reference, widths_, downsample, size, seed, training)
 
 @check(points=15, hint=BLOCK_HINT, requires=["block_shape"])
 @blocks
-def test_block_function(student, reference, widths_, size, seed, training):
+def test_block_function(student, context, widths_, size, seed, training):
     """ResidualBlock computes the right function, forward and backward"""
-    compare_block(student, reference, widths_, False, size, seed, training)
+    compare_block(student, context, widths_, False, size, seed, training)
 
 
 @check(points=15, hint=BLOCK_HINT + " The first 1x1 has stride 2.", requires=["block_downsample_shape"])
 @blocks
-def test_block_downsample_function(student, reference, widths_, size, seed, training):
+def test_block_downsample_function(student, context, widths_, size, seed, training):
     """ResidualBlock with downsample computes the right function, forward and backward"""
-    compare_block(student, reference, widths_, True, size, seed, training)
+    compare_block(student, context, widths_, True, size, seed, training)
 
 
 def compare_layer(student, context, name, channels, sizes):
     """Layer ``name`` alone, on its own sizes and on odd ones, in eval and in train mode."""
-    original = getattr(context.built_reference("ResNet50_layer4"), name)
     inputs = [
         torch.randn(3, channels, *size, generator=context.generator(index)).relu() for index, size in enumerate(sizes)
     ]
     inputs[1] = 8 * inputs[1][:1]  # ReLU6 shows
-    calibrate(original, inputs[0], 1)
+    original = context.known(
+        name, make=lambda: calibrate(getattr(context.built_reference("ResNet50_layer4"), name), inputs[0], 1)
+    )
     model = expect_module(student.once("ResNet50_layer4"), "ResNet50_layer4()")
     mine = give_weights(getattr(model, name).value(), original)
     expect_same_function(mine, original, inputs)
@@ -109,9 +113,14 @@ def test_layer4_function(student, context):
 )
 def test_resnet50_function(student, context):
     """The network computes the same as the solution with the reference weights"""
-    original = context.trained_reference("ResNet50_layer4")
-    with torch.no_grad():
-        original.fc.weight.mul_(8)  # longer than any norm to which forward might shorten its rows
+
+    def trained():
+        model = context.trained_reference("ResNet50_layer4", "trained")
+        with torch.no_grad():
+            model.fc.weight.mul_(8)  # longer than any norm to which forward might shorten its rows
+        return model
+
+    original = context.known("trained", make=trained)
     mine = give_weights(expect_module(student.once("ResNet50_layer4"), "ResNet50_layer4()"), original)
     # As many images twice, so that nothing is remembered of the first ones.
     noise = torch.randn(3, 3, 32, 32, generator=context.generator(8))
@@ -130,15 +139,22 @@ def test_resnet50_function(student, context):
 def test_resnet50_gradient(student, context):
     """A second network has Xavier-uniform weights of its own, and the right gradients at every parameter"""
     # Also its first outputs are compared, so that nothing depends on what the other network has already been through.
-    original, x = context.built_reference("ResNet50_layer4"), context.images(3)
-    called = call(student.ResNet50_layer4, draws=DRAWN, meanwhile=lambda: calibrate(original, x, 6))
+    x, made = context.images(3), []
+
+    def make():
+        return calibrate(context.built_reference("ResNet50_layer4", "calibrated"), x, 6)
+
+    called = call(
+        student.ResNet50_layer4, draws=DRAWN, meanwhile=lambda: made.append(context.known("calibrated", make=make))
+    )
+    original = made[0]
     mine = expect_module(called.result, "ResNet50_layer4()")
     other = expect_module(student.once("ResNet50_layer4"), "ResNet50_layer4()")
     weights = ["layer1.0.weight", "layer4.5.layer.1.0.weight", "fc.weight"]
     expect_fresh(mine, other, weights)
     for key in weights:
         what = f"ResNet50_layer4().{key}"
-        wanted = original.get_parameter(key)
+        wanted = original.module().get_parameter(key)
         weight = expect_shape(mine.get_parameter(key), tuple(wanted.shape), what)
         bound = (6 / (wanted[0].numel() + wanted[:, 0].numel())) ** 0.5  # Glorot and Bengio, 2010
         expect_uniform(weight, bound, what, drawn=DRAWN)
