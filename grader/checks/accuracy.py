@@ -97,8 +97,7 @@ def measure(model: Remote, benchmark: Benchmark) -> Accuracy:
     order = torch.randperm(len(dataset), generator=shuffling)
     sizes = _batch_sizes(SequentialTest(len(dataset), benchmark.threshold, count), known, order, benchmark.exact)
     model.eval()
-    model.use_threads(benchmark.threads)
-    try:
+    with model.threads(benchmark.threads):
         for chosen in order.split(sizes):
             # Given in another order than they are counted in: else a model that is right for the first images of a
             # batch only would begin each batch with a run of right ones, and the test could stop at the end of one.
@@ -115,8 +114,6 @@ def measure(model: Remote, benchmark: Benchmark) -> Accuracy:
             benchmark.progress(test.seen, len(dataset))
             if test.decision and not benchmark.exact:
                 break
-    finally:
-        model.use_threads(1)
     return Accuracy(test.decision, test.correct, test.seen, len(dataset), test.interval)
 
 

@@ -8,7 +8,8 @@ returns the logits. What comes back is data (tensors, numbers, strings, lists, t
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import NoneType
 from typing import Any, Protocol, TypeVar
@@ -343,9 +344,15 @@ class Remote:
         written = gettext("filling the weights of {written}").format(written=self._written)
         self._session.soon("load_repeated", written, target=self, state=state, most=most)
 
-    def use_threads(self, count: int) -> None:
-        """Let torch compute with ``count`` threads in the worker from now on."""
-        self._session.request("configure", gettext("setting the number of threads"), threads=count)
+    @contextmanager
+    def threads(self, count: int) -> Iterator[None]:
+        """Within it torch computes with ``count`` threads in the worker: for much at a time, while nothing runs here."""
+        written = gettext("setting the number of threads")
+        self._session.request("configure", written, threads=count)
+        try:
+            yield
+        finally:
+            self._session.request("configure", written, threads=1)
 
     def need_module(self) -> None:
         """Raise `CheckFailed` unless it is an nn.Module."""

@@ -167,9 +167,9 @@ def test_resnet50_architecture(student):
     model = model_of(student)
     expect_parameter_count(model, 14_750_730)
     expect_state(model, STATE)
-    for count in (1, 3):
+    for count in (1, 2):
         what = gettext("ResNet50_layer4() on {count} images").format(count=count)
         expect_shape(model(torch.zeros(count, 3, 32, 32)), (count, 10), what)
     single = expect_module(call(student.ResNet50_layer4, num_classes=1, draws=0).result, "ResNet50_layer4(num_classes=1)")
-    what = gettext("{module} on {shape}").format(module=single, shape=(2, 3, 32, 32))
-    expect_shape(single(torch.zeros(2, 3, 32, 32)), (2, 1), what)
+    what = gettext("{module} on {shape}").format(module=single, shape=(1, 3, 32, 32))
+    expect_shape(single(torch.zeros(1, 3, 32, 32)), (1, 1), what)

@@ -113,12 +113,13 @@ def test_shape(student):
     hint="224 x 224 gives maps of 7 x 7: 25,088 numbers for the first linear layer.",
     requires=["shape"],
 )
-def test_large_shape(student):
+def test_large_shape(student, context):
     """VGGLowLevel turns (N, 3, 224, 224) into (N, num_classes)"""
     def compare(model):
         # Zeros: of weights that were not made, these take no memory.
         fill(hold(model), [torch.zeros([1] * len(shape)) for shape in shapes_of("VGG11", LARGE, 12)])
-        expect_shape(model.forward(torch.zeros(1, 3, 224, 224)), (1, 12), "VGGLowLevel('VGG11').forward")
+        with model.threads(context.threads):
+            expect_shape(model.forward(torch.zeros(1, 3, 224, 224)), (1, 12), "VGGLowLevel('VGG11').forward")
 
     with_large(student.VGGLowLevel, compare, "VGG11", num_classes=12)
 

@@ -112,9 +112,10 @@ def _losses(student, context, seed, steps):
     velocities = make(student, [torch.zeros(leaf.shape) for leaf in look(hold(model))])
     loader = student.probe("loader", context.images(8), context.dataset().labels[:8], batch_size=8)
     losses = []
-    while len(losses) < steps and (len(losses) < 2 or losses[-1] > losses[0] / 2):
-        found = call(student.train_epoch, model, loader, velocities, 0.02, seed=seed + len(losses), grad=True)
-        losses.append(expect_pair(found.result, "train_epoch")[0])
+    with model.threads(context.threads):
+        while len(losses) < steps and (len(losses) < 2 or losses[-1] > losses[0] / 2):
+            found = call(student.train_epoch, model, loader, velocities, 0.02, seed=seed + len(losses), grad=True)
+            losses.append(expect_pair(found.result, "train_epoch")[0])
     return losses
 
 
