@@ -6,7 +6,7 @@ import ast
 import copy
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from importlib.util import decode_source
@@ -56,7 +56,8 @@ def diagnose(plugin: JudgePlugin, context: Context, workers: Workers) -> dict[st
         passed = [outcome for outcome in plugin.outcomes.values() if outcome.status == "passed" and outcome.evidence]
         search = _Search(context, workers, passed)
         looking = _Looking(context, session, parsed(context.source))
-        for outcome in sorted(failed, key=lambda outcome: outcome.seconds >= SLOW):  # those for which edits are tried
+        # First those for which edits are tried, and of a whole network last: what is found in a part is found there.
+        for outcome in sorted(failed, key=lambda outcome: (outcome.seconds >= SLOW, "accuracy" in outcome.facts)):
             assert outcome.evidence is not None
             quick = outcome.seconds < SLOW and isinstance(outcome.evidence.error, (CheckFailed, StudentError))
             finding = search.again(outcome.evidence) if quick else None
@@ -154,7 +155,7 @@ class _Search:
         for edit in islice(self._candidates(evidence, finding), TRIED):
             if self._left <= 0:
                 break
-            if self._passes(evidence, edit) and self._keeps(edit):
+            if self._passes([evidence], edit) and self._keeps(edit):
                 if finding is None:
                     owner = maker(evidence)
                     finding = Finding("", owner, "edit", gettext("one change there is enough."), confident=False)
@@ -168,7 +169,7 @@ class _Search:
 
     def again(self, evidence: Evidence) -> Finding | None:
         """What was found for another check, if the edit that mends that one mends this one, too."""
-        found = (finding for edit, finding in self._mended if self._left > 0 and self._passes(evidence, edit))
+        found = (finding for edit, finding in self._mended if self._left > 0 and self._passes([evidence], edit))
         return next(found, None)
 
     def _values(self, code: Code, finding: Finding) -> Iterator[Edit]:
@@ -196,16 +197,16 @@ class _Search:
 
     def _keeps(self, edit: Edit) -> bool:
         """Whether what passed before passes still: the quick checks, at least one."""
-        left = KEEP
+        left, chosen = KEEP, []
         for outcome in self._passed:
             left -= outcome.seconds
-            if outcome.evidence is not None and not self._passes(outcome.evidence, edit):
-                return False
+            chosen += [outcome.evidence] * (outcome.evidence is not None)
             if left < 0:
                 break
-        return True
+        return self._passes(chosen, edit)
 
-    def _passes(self, evidence: Evidence, edit: Edit) -> bool:
+    def _passes(self, evidence: Sequence[Evidence], edit: Edit) -> bool:
+        """Whether all of these checks pass, one after the other, as they did for the submission."""
         assert self._code is not None
         context = copy.copy(self._context)  # with what it has loaded already
         name = next(iter(context.submission.files))
@@ -217,10 +218,11 @@ class _Search:
             passes = False
             with closing(Session(self._workers, files, import_seconds=limits.import_seconds)) as session:
                 given = {"student": Student(session), "context": context}
-                arguments = {name: given.get(name, value) for name, value in evidence.arguments.items()}
                 try:
-                    session.begin(SECONDS)
-                    _without_shrinking(evidence.function, context.seed, arguments)
+                    for each in evidence:
+                        session.begin(SECONDS)
+                        arguments = {name: given.get(name, value) for name, value in each.arguments.items()}
+                        _without_shrinking(each.function, context.seed, arguments)
                     passes = True
                 except (KeyboardInterrupt, SystemExit):
                     raise

@@ -17,10 +17,14 @@ from grader.diagnosis import structure
 from grader.diagnosis.compare import Known, Run, agree, explain, pairs_of
 from grader.diagnosis.finding import Finding
 from grader.language import gettext
-from grader.student import CheckFailed, Remote, Student, StudentError
+from grader.protocol import PERIOD
+from grader.student import CheckFailed, Remote, Student, StudentError, call
+from grader.student.remote import Path
+from grader.worker.shapes import drawn
 
 Asked = Sequence[tuple[str, dict[str, Any]]]
 SEED = 1
+MOST = 4  # images
 SMALL = 8  # pixels: what is compared on smaller images is compared on larger ones, too
 SIDES = (32, 64, 28)  # of images that a network may be made for
 
@@ -63,6 +67,7 @@ class Subject:
 
 def subject_of(asked: Asked, reference: ModuleType) -> Subject | None:
     """Of what a check asked last; None where that was not about a module."""
+    made: dict[int, Any] = {}
     for number, (kind, body) in reversed(list(enumerate(asked))):
         owner, path = body.get("target"), body.get("path", "")
         if kind == "get" and isinstance(owner, Remote) and owner.is_module and number == len(asked) - 1:
@@ -70,7 +75,7 @@ def subject_of(asked: Asked, reference: ModuleType) -> Subject | None:
         if kind not in ("call", "trace", "backward", "state", "layers") or not isinstance(owner, Remote):
             continue
         path = "" if path == "forward" else path
-        if kind == "call" and path and not _is_module(reference, owner, path):
+        if kind == "call" and path and not _is_module(reference, owner, path, made):
             continue
         given = [each for each in asked[: number + 1] if each[1].get("target") is owner]
         inputs = [_input(*each) for each in given if each[1].get("path", "") in (body.get("path", ""), "")]
@@ -92,9 +97,9 @@ def _input(kind: str, body: dict[str, Any]) -> torch.Tensor | None:
     return next((value for value in given if isinstance(value, torch.Tensor)), None)
 
 
-def _is_module(reference: ModuleType, owner: Remote, path: str) -> bool:
+def _is_module(reference: ModuleType, owner: Remote, path: str, made: dict[int, Any]) -> bool:
     try:
-        found: bool = isinstance(_attribute(remake(owner, reference, {}), path), nn.Module)
+        found: bool = isinstance(_attribute(remake(owner, reference, made), path), nn.Module)
         return found
     except Exception:
         return False
@@ -107,7 +112,10 @@ def _attribute(value: Any, path: str) -> Any:
 
 
 def remake(remote: Remote, root: Any, made: dict[int, Any]) -> Any:
-    """Make what ``remote`` stands for once more, of another module: a `Student`, or the solution's."""
+    """Make what ``remote`` stands for once more, of another module: a `Student`, or the solution's.
+
+    Its weights are drawn quickly (`grader.worker.shapes.drawn`): it will be given others.
+    """
     if id(remote) in made:
         return made[id(remote)]
     origin = remote._grader_origin
@@ -128,7 +136,9 @@ def remake(remote: Remote, root: Any, made: dict[int, Any]) -> Any:
     if origin.args is None:
         value = value.value() if isinstance(root, Student) else value
     else:
-        value = value(*map(again, origin.args), **{name: again(given) for name, given in origin.kwargs.items()})
+        args, kwargs = [*map(again, origin.args)], {name: again(given) for name, given in origin.kwargs.items()}
+        with drawn(PERIOD):
+            value = call(value, *args, draws=PERIOD, **kwargs).result if isinstance(value, Path) else value(*args, **kwargs)
     for item in origin.items:
         value = value[item]
     made[id(remote)] = value
@@ -184,6 +194,8 @@ class _Pair:
         generator = torch.Generator().manual_seed(SEED)
         if x is not None and not x.is_floating_point():
             return [x]
+        if x is not None and x.dim():
+            x = x[:MOST]  # all that every layer gives is compared
         shapes: list[tuple[int, ...]] = []
         if x is not None and x.dim():
             shapes = [tuple(x.shape)]

@@ -92,7 +92,7 @@ def test_layer1_shape(student):
 def test_layer2_shape(student):
     """layer2 is three blocks: 8 x 8, 8 x 8, 4 x 4, with 256 channels"""
     layer = expect_module(model_of(student).layer2.value(), "layer2")
-    expect_steps(layer, torch.zeros(2, 64, 8, 8), {"0": (2, 256, 8, 8), "1": (2, 256, 8, 8), "2": (2, 256, 4, 4)})
+    expect_steps(layer, torch.zeros(1, 64, 8, 8), {"0": (1, 256, 8, 8), "1": (1, 256, 8, 8), "2": (1, 256, 4, 4)})
     expect_state(layer, inside("layer2"))
 
 
@@ -100,8 +100,8 @@ def test_layer2_shape(student):
 def test_layer3_shape(student):
     """layer3 is four blocks: 4 x 4 three times, then 2 x 2, with 512 channels"""
     layer = expect_module(model_of(student).layer3.value(), "layer3")
-    shapes = {str(index): (2, 512, 4, 4) for index in range(3)} | {"3": (2, 512, 2, 2)}
-    expect_steps(layer, torch.zeros(2, 256, 4, 4), shapes)
+    shapes = {str(index): (1, 512, 4, 4) for index in range(3)} | {"3": (1, 512, 2, 2)}
+    expect_steps(layer, torch.zeros(1, 256, 4, 4), shapes)
     expect_state(layer, inside("layer3"))
 
 
@@ -109,7 +109,7 @@ def test_layer3_shape(student):
 def test_layer4_shape(student):
     """layer4 is six blocks, all 2 x 2, with 1024 channels"""
     layer = expect_module(model_of(student).layer4.value(), "layer4")
-    expect_steps(layer, torch.zeros(2, 512, 2, 2), {str(index): (2, 1024, 2, 2) for index in range(6)})
+    expect_steps(layer, torch.zeros(1, 512, 2, 2), {str(index): (1, 1024, 2, 2) for index in range(6)})
     expect_state(layer, inside("layer4"))
 
 
