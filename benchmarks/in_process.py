@@ -37,7 +37,7 @@ from grader.checks.declare import ATTRIBUTE
 from grader.datasets import Dataset
 from grader.judge import diagnose
 from grader.judge import grade as grading
-from grader.judge.context import Context
+from grader.judge.context import Context, Kept
 from grader.protocol import Handle
 from grader.result import Result
 from grader.student import Student
@@ -242,11 +242,11 @@ def _late(number: int, frame: object) -> None:
     raise Late
 
 
-def grade(chosen: Assignment, path: Path, data: Dataset) -> Result:
+def grade(chosen: Assignment, path: Path, data: Dataset, kept: Kept | None = None) -> Result:
     """What a class run gives for the file at ``path``, the diagnosis too, computed here, with one thread."""
     submission = Submission(path, {chosen.settings.files[0]: path.read_bytes()})
     with no_worker() as workers:
-        return grading.grade(chosen, submission, workers, data=data, threads=1, diagnosis=True)
+        return grading.grade(chosen, submission, workers, data=data, threads=1, diagnosis=True, kept=kept)
 
 
 def main() -> None:
@@ -256,9 +256,10 @@ def main() -> None:
     chosen = assignment.load(name, ROOT)
     assert chosen.secret is not None
     dataset = datasets.find(Path(data))
+    kept = Kept(chosen)  # as in a judge: what the solution answers is worked out once
     gc.freeze()  # as in a worker: what is imported is not looked through after each check
     for path in (chosen.secret / chosen.settings.files[0], *map(Path, files)):
-        result = grade(chosen, path, dataset)
+        result = grade(chosen, path, dataset, kept)
         said = {"file": path.stem, "seconds": time.monotonic() - started, "score": result.score}
         print(json.dumps(said), flush=True)
         started = time.monotonic()

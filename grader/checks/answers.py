@@ -147,6 +147,7 @@ class Known:
     def __init__(self, most: int = KEPT) -> None:
         self._most = most
         self._found: OrderedDict[Hashable, Answers] = OrderedDict()
+        self._sizes: dict[Hashable, int] = {}
 
     def of(self, key: Hashable, make: Callable[[], nn.Module]) -> Answers:
         """Those of the network that ``make()`` gave when it was first asked for by this ``key``.
@@ -156,16 +157,20 @@ class Known:
         >>> known.of("linear", lambda: nn.Linear(2, 1)) is one
         True
         """
+        if self._found:  # the last one has grown since it was asked for
+            last = next(reversed(self._found))
+            self._sizes[last] = self._found[last].size
         if key not in self._found:
-            self._shrink()
-            self._found[key] = Answers(make(), keep=True)
+            made = Answers(make(), keep=True)
+            while self._found and sum(self._sizes.values()) + made.size > self._most:
+                oldest, _ = self._found.popitem(last=False)
+                del self._sizes[oldest]
+            self._found[key] = made
         self._found.move_to_end(key)
         return self._found[key].again()
 
-    def _shrink(self) -> None:
-        size = sum(each.size for each in self._found.values())
-        while size > self._most:
-            size -= self._found.popitem(last=False)[1].size
+    def __len__(self) -> int:
+        return len(self._found)
 
 
 def _after(question: tuple[bytes, bool, bytes]) -> bytes:

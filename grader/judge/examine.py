@@ -137,8 +137,11 @@ def remake(remote: Remote, root: Any, made: dict[int, Any]) -> Any:
         value = value.value() if isinstance(root, Student) else value
     else:
         args, kwargs = [*map(again, origin.args)], {name: again(given) for name, given in origin.kwargs.items()}
-        with drawn(PERIOD):
-            value = call(value, *args, draws=PERIOD, **kwargs).result if isinstance(value, Path) else value(*args, **kwargs)
+        if isinstance(value, Path):
+            value = call(value, *args, draws=PERIOD, **kwargs).result
+        else:
+            with drawn(PERIOD):
+                value = value(*args, **kwargs)
     for item in origin.items:
         value = value[item]
     made[id(remote)] = value
