@@ -73,6 +73,7 @@ class InProcess:
         self.folder = tempfile.TemporaryDirectory()
         self.server: Server | None = None
         self.lost: WorkerLost | None = None
+        self.aside: Callable[[], None] | None = None  # nothing runs beside anything here
 
     def begin(self, seconds: float) -> None:
         self.lost = None

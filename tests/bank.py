@@ -6,13 +6,14 @@ import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from grader.audit.bank import catchers
 from grader.result import FAILURES, Result
 
 ROOT = Path(__file__).resolve().parent.parent
 LEAST = {"mistakes": 13, "variants": 8}  # how many of each, and of each assignment, an ordinary test run grades
-_state: dict[str, object] = {}
+_state: dict[str, Any] = {}
 
 
 def submissions(name: str, kind: str) -> list[Path]:
@@ -33,28 +34,26 @@ def grade_all(name: str, files: list[Path]) -> dict[Path, Result]:
     mistakes = [file for file in files if file.parent.name == "mistakes"]
     others = [solution, *(file for file in files if file != solution and file not in mistakes)]
     with ProcessPoolExecutor(os.cpu_count(), context, _start, (name,)) as pool:
-        found = {file: pool.submit(_grade, name, file) for file in others}
-        found |= {file: pool.submit(_grade, name, file, catchers(file)) for file in mistakes}
+        found = {file: pool.submit(_grade, file) for file in others}
+        found |= {file: pool.submit(_grade, file, catchers(file)) for file in mistakes}
         return {file: found[file].result() for file in files}
 
 
 def _start(name: str) -> None:
     from grader.cli import assignments
+    from grader.judge.context import Kept
     from grader.judge.workers import Workers
 
-    _state["workers"] = Workers(preload=assignments.load(name, ROOT).settings.preload)
-
-
-def _grade(name: str, file: Path, only: list[str] | None = None) -> Result:
-    from grader import submission
-    from grader.cli import assignments
-    from grader.judge.grade import grade
-    from grader.judge.workers import Workers
-
-    workers = _state["workers"]
-    assert isinstance(workers, Workers)
     # None of them hangs. On a busy machine importing torchvision alone can take longer than an assignment allows.
     chosen = assignments.load(name, ROOT, timeout=600)
-    handed_in = submission.read(chosen, file)
+    _state.update(assignment=chosen, workers=Workers(preload=chosen.settings.preload), kept=Kept(chosen))
+
+
+def _grade(file: Path, only: list[str] | None = None) -> Result:
+    from grader import submission
+    from grader.judge.grade import grade
+
+    chosen, workers, kept = (_state[key] for key in ("assignment", "workers", "kept"))
     stop_after = () if only is None else FAILURES
-    return grade(chosen, handed_in, workers, data=Path("digits"), only=only, stop_after=stop_after)
+    handed_in = submission.read(chosen, file)
+    return grade(chosen, handed_in, workers, data=Path("digits"), only=only, stop_after=stop_after, kept=kept)

@@ -14,6 +14,7 @@ from grader.assignment import Assignment
 from grader.audit import oracle
 from grader.checks.declare import CheckSpec
 from grader.datasets import Dataset
+from grader.judge.context import Kept
 from grader.judge.grade import grade, validate
 from grader.judge.plugin import by_prerequisites
 from grader.judge.workers import Workers
@@ -75,6 +76,10 @@ class Warm:
         atexit.register(workers.close)
         return workers
 
+    @cached_property
+    def _answers(self) -> Kept:
+        return Kept(self.assignment)
+
     def told(self, caught: Sequence[str]) -> list[str]:
         """Those of the ``caught`` checks that fail in a student's report: nothing they require has failed there."""
         failed: set[str] = set()
@@ -93,7 +98,8 @@ class Warm:
 
     def grade(self, handed_in: Submission, **options: Any) -> Result:
         """`grader.judge.grade.grade`, on the embedded digits."""
-        return grade(self.assignment, handed_in, self._workers, data=self._digits, threads=1, **options)
+        options |= {"data": self._digits, "threads": 1, "kept": self._answers}
+        return grade(self.assignment, handed_in, self._workers, **options)
 
     def note(self, result: Result) -> None:
         """Learn from what became of a wrong case."""

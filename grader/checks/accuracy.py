@@ -27,7 +27,7 @@ from grader.student import CheckFailed, Remote
 BATCH = 50
 # Of the student's model. The first batch is small, since it decides a model that has learnt nothing; an image costs
 # least in large ones; after the one that decides a model which agrees with the reference they are small again.
-FIRST, LARGE, LATER = 32, 128, 64
+FIRST, LARGE, LATER = 32, 256, 64
 
 
 @dataclass(frozen=True)

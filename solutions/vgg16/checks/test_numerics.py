@@ -1,5 +1,7 @@
 """Hidden checks of vgg16: the same function as the solution, its gradients, dropout, initial weights."""
 
+from functools import partial
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,13 +32,16 @@ SMALL = [8, "M", 12, "M", 16, "M", 16, "M", 512, "M"]
 )
 @settings(max_examples=15)
 @given(cfg=vgg_configs(), batch_norm=st.booleans(), seed=seeds(), training=st.booleans(), data=st.data())
-def test_make_layers_function(student, reference, cfg, batch_norm, seed, training, data):
+def test_make_layers_function(student, context, cfg, batch_norm, seed, training, data):
     """make_layers computes the right function, for any cfg"""
     size = data.draw(image_sizes(cfg.count("M")), label="image size")
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(3, 3, *size, generator=generator)
-    original = reference.make_layers(cfg, batch_norm=batch_norm)
-    calibrate(original, torch.randn(4, 3, 32, 32, generator=generator), seed)
+    noise, make_layers = torch.randn(4, 3, 32, 32, generator=generator), context.reference.make_layers
+    original = context.known(
+        *("layers", tuple(cfg), batch_norm, seed, size),
+        make=lambda: calibrate(make_layers(cfg, batch_norm=batch_norm), noise, seed),
+    )
     mine = give_weights(student.make_layers(cfg, batch_norm=batch_norm), original)
     inputs = [x] if training else [x, 8 * x[:1]]  # in large numbers ReLU6 shows
     expect_same_function(mine, original, inputs, training=training)
@@ -46,11 +51,9 @@ def test_make_layers_function(student, reference, cfg, batch_norm, seed, trainin
 def test_make_layers_gradient(student, reference, context):
     """make_layers has the right gradients"""
     for batch_norm in (False, True):
-        original = calibrate(
-            reference.make_layers(SMALL, batch_norm=batch_norm),
-            torch.randn(8, 3, 32, 32, generator=context.generator()),
-            1,
-        )
+        noise = torch.randn(8, 3, 32, 32, generator=context.generator())
+        made = partial(reference.make_layers, SMALL, batch_norm=batch_norm)
+        original = context.known("small", batch_norm, make=lambda made=made, noise=noise: calibrate(made(), noise, 1))
         mine = give_weights(student.make_layers(SMALL, batch_norm=batch_norm), original)
         expect_same_gradient(
             mine, original, torch.randn(4, 3, 32, 32, generator=context.generator(1)), training=batch_norm
@@ -75,20 +78,26 @@ def test_make_layers_calls(student):
         raise CheckFailed(gettext("Two results of make_layers share their weights; make new layers in every call."))
 
 
+def known_vgg(context, x, seed):
+    """A small VGG of the solution's, calibrated on ``x``, which follows from the context."""
+    reference = context.reference
+    return context.known("vgg", seed, make=lambda: calibrate(reference.VGG(reference.make_layers(SMALL)), x, seed))
+
+
 @check(
     points=8,
     hint="forward: features, flatten, classifier; in eval mode dropout does nothing. No softmax: the loss does that.",
     requires=["vgg_shape", "vgg_state"],
 )
-def test_vgg_function(student, reference, context):
+def test_vgg_function(student, context):
     """VGG computes the right function around any features"""
     x = torch.randn(4, 3, 32, 32, generator=context.generator(2))
-    original = calibrate(reference.VGG(reference.make_layers(SMALL)), x, 3)
+    original = known_vgg(context, x, 3)
     mine = give_weights(student.VGG(student.make_layers(SMALL)), original)
     large = 8 * torch.randn(5, 3, 32, 32, generator=context.generator(3))  # ReLU6 shows
     expect_same_function(mine, original, [x, x[:1], large])
     # Other weights in the same network: what it may have worked out from the first ones is no longer right.
-    original = calibrate(reference.VGG(reference.make_layers(SMALL)), x, 4)
+    original = known_vgg(context, x, 4)
     expect_same_function(give_weights(mine, original), original, [x])
 
 
@@ -195,10 +204,10 @@ def test_vgg_training(student, reference, context):
 
 
 @check(points=4, hint="Do not cut the graph in forward: no detach, no no_grad, no .data.", requires=["vgg_function"])
-def test_vgg_gradient(student, reference, context):
+def test_vgg_gradient(student, context):
     """VGG has the right gradients, at every parameter"""
     x = torch.randn(4, 3, 32, 32, generator=context.generator(6))
-    original = calibrate(reference.VGG(reference.make_layers(SMALL)), x, 7)
+    original = known_vgg(context, x, 7)
     mine = give_weights(student.VGG(student.make_layers(SMALL)), original)
     expect_same_gradient(mine, original, x)
     # Dropout makes them others in train mode, but there are some: nothing has worked in place on what they need. Here
@@ -273,7 +282,7 @@ def test_vgg16_function(student, context):
     mine = expect_module(student.vgg16(), "vgg16()")
     other = expect_module(student.once("vgg16"), "vgg16()")
     expect_fresh(mine, other, ["features.0.weight", "classifier.1.weight"])
-    original = context.trained_reference("vgg16")
+    original = context.known("trained", make=lambda: context.trained_reference("vgg16"))
     give_weights(mine, original)
     noise = torch.randn(3, 3, 32, 32, generator=context.generator(8))  # as many, so that no output is remembered
     expect_same_function(mine, original, [context.images(3), noise])
