@@ -90,7 +90,7 @@ class Answers:
         question = (self._now, training, _digest(x)) if self._keep else (b"", training, b"")
         if question not in self._outputs:
             with torch.no_grad(), tracing.without_compiling(x):
-                output = self.module(training)(x.clone())
+                output: torch.Tensor = self.module(training)(x.clone())
             if not self._keep:
                 return output
             self._outputs[question] = output

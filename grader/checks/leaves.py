@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from grader.checks.answers import COMPARED
 from grader.checks.architecture import expect_tensor
-from grader.checks.numerics import COMPARED, difference, nearby, same, wrong_gradient
+from grader.checks.numerics import difference, nearby, same, wrong_gradient
 from grader.language import gettext
 from grader.student import CheckFailed, Remote, StudentError, call
 from grader.student.leaves import Derivative, differentiate, fill, hold, look

@@ -52,9 +52,11 @@ def diagnose(plugin: JudgePlugin, context: Context, workers: Workers) -> dict[st
     if bluntness == "none" or not failed or context.assignment.settings.files[0] not in context.submission.files:
         return found
     seconds = context.assignment.settings.limits.import_seconds
-    with closing(Session(workers, context.submission.files, import_seconds=seconds, watch=True)) as session:
-        passed = [outcome for outcome in plugin.outcomes.values() if outcome.status == "passed" and outcome.evidence]
-        search = _Search(context, workers, passed)
+    passed = [outcome for outcome in plugin.outcomes.values() if outcome.status == "passed" and outcome.evidence]
+    with (
+        closing(Session(workers, context.submission.files, import_seconds=seconds, watch=True)) as session,
+        closing(_Search(context, workers, passed)) as search,
+    ):
         looking = _Looking(context, session, parsed(context.source))
         # First those for which edits are tried, and of a whole network last: what is found in a part is found there.
         for outcome in sorted(failed, key=lambda outcome: (outcome.seconds >= SLOW, "accuracy" in outcome.facts)):
@@ -149,13 +151,14 @@ class _Search:
         self._left = SEARCH
         self._mended: list[tuple[Edit, Finding]] = []  # what has mended another check, and what was found there
         self._code = parsed(context.source)
+        self._session: Session | None = None
 
     def mend(self, evidence: Evidence, finding: Finding | None) -> Finding | None:
         """``finding`` with the edit that mends it, or a finding made of such an edit alone; else as it is."""
         for edit in islice(self._candidates(evidence, finding), TRIED):
             if self._left <= 0:
                 break
-            if self._passes([evidence], edit) and self._keeps(edit):
+            if self._passes([evidence], edit) and self._keeps(evidence, edit):
                 if finding is None:
                     owner = maker(evidence)
                     finding = Finding("", owner, "edit", gettext("one change there is enough."), confident=False)
@@ -195,44 +198,61 @@ class _Search:
             named = _lines_of(code, finding.type) if finding is not None else None
             yield from repairs(code, named or _lines_of(code, maker(evidence)))
 
-    def _keeps(self, edit: Edit) -> bool:
-        """Whether what passed before passes still: the quick checks, at least one."""
-        left, chosen = KEEP, []
+    def _keeps(self, evidence: Evidence, edit: Edit) -> bool:
+        """Whether in a fresh worker it passes, and with it what passed before: the quick checks, at least one."""
+        left, chosen = KEEP, [evidence]
         for outcome in self._passed:
             left -= outcome.seconds
-            chosen += [outcome.evidence] * (outcome.evidence is not None)
+            if outcome.evidence is not None:
+                chosen.append(outcome.evidence)
             if left < 0:
                 break
+        self.close()
         return self._passes(chosen, edit)
 
     def _passes(self, evidence: Sequence[Evidence], edit: Edit) -> bool:
-        """Whether all of these checks pass, one after the other, as they did for the submission."""
+        """Whether all of these checks pass, one after the other, under ``edit``; in the worker that there is."""
         assert self._code is not None
         context = copy.copy(self._context)  # with what it has loaded already
         name = next(iter(context.submission.files))
         files = {**context.submission.files, name: edit.apply(self._code.text).encode()}
         context.submission = replace(context.submission, files=files)
         context.note, context.facts = "", {}
-        limits = context.assignment.settings.limits
         for _ in range(DISTURBED):
             passes = False
-            with closing(Session(self._workers, files, import_seconds=limits.import_seconds)) as session:
-                given = {"student": Student(session), "context": context}
-                try:
-                    for each in evidence:
-                        session.begin(SECONDS)
-                        arguments = {name: given.get(name, value) for name, value in each.arguments.items()}
-                        _without_shrinking(each.function, context.seed, arguments)
-                    passes = True
-                except (KeyboardInterrupt, SystemExit):
-                    raise
-                except BaseException:  # of the check as well: it was written for other failures than this one
-                    pass
+            session = self._session_for(files)
+            given = {"student": Student(session), "context": context}
+            try:
+                for each in evidence:
+                    session.begin(SECONDS)
+                    arguments = {name: given.get(name, value) for name, value in each.arguments.items()}
+                    _without_shrinking(each.function, context.seed, arguments)
+                passes = True
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException:  # of the check as well: it was written for other failures than this one
+                pass
+            # How long a worker takes to start says nothing about the edit, and differs between machines.
+            self._left -= max(0.0, time.monotonic() - session.ready_at)
             if not session.killed_from_outside:
-                # How long a worker takes to start says nothing about the edit, and differs between machines.
-                self._left -= max(0.0, time.monotonic() - session.ready_at)
                 return passes
+            self.close()
         return False
+
+    def _session_for(self, files: dict[str, bytes]) -> Session:
+        if self._session is None:
+            seconds = self._context.assignment.settings.limits.import_seconds
+            self._session = Session(self._workers, files, import_seconds=seconds)
+        else:
+            self._session.exchange(files)
+        self._session.ready_at = float("inf")
+        return self._session
+
+    def close(self) -> None:
+        """End the worker in which edits are tried."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
 
 
 def _without_shrinking(function: Any, seed: int, arguments: dict[str, Any]) -> None:

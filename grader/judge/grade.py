@@ -93,7 +93,9 @@ def grade(
         dataset()  # a wrong path is said before anything is graded
     limits = assignment.settings.limits
     workers.memory_mb = limits.memory_mb
-    context = Context(assignment, submission, dataset, chosen, exact, threads or os.cpu_count() or 1, progress, kept=kept)
+    context = Context(
+        assignment, submission, dataset, chosen, exact, threads or os.cpu_count() or 1, progress, kept=kept
+    )
     memory.keep_freed()
     threads_before = torch.get_num_threads()
     # The checks' computations are small; threads that wait for a busy core cost more than they give.

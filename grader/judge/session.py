@@ -65,6 +65,7 @@ class Session:
         self._number = 0
         self._seconds = 0.0
         self._printed_before = 0
+        self._exchanged = False
 
     @property
     def killed_from_outside(self) -> bool:
@@ -88,14 +89,26 @@ class Session:
             self._worker = self.workers.start()
             self._import()
         else:
+            if self._exchanged:
+                self.kept.clear()
             self._deadline(seconds)
             try:
                 self.request("release", gettext("Tidying up"), keep=list(self.kept.values()))
             except WorkerLost:
                 self.begin(seconds)
                 return
+            if self._exchanged:
+                self._import()
+        self._exchanged = False
         self._printed_before = self._worker.printed_total
         self._deadline(seconds)
+
+    def exchange(self, files: dict[str, bytes]) -> None:
+        """Be about other ``files`` of these names from the next `begin` on, in the worker that there is.
+
+        Whatever the old ones have changed there, outside their module, the new ones find changed.
+        """
+        self.files, self._exchanged = files, True
 
     def extend(self, seconds: float) -> None:
         """Give what goes on ``seconds`` from now; nothing is released."""

@@ -346,7 +346,7 @@ class Remote:
 
     @contextmanager
     def threads(self, count: int) -> Iterator[None]:
-        """Within it torch computes with ``count`` threads in the worker: for much at a time, while nothing runs here."""
+        """Within it torch computes with ``count`` threads in the worker: for much at a time, and nothing beside it."""
         written = gettext("setting the number of threads")
         self._session.request("configure", written, threads=count)
         try:

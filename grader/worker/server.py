@@ -153,6 +153,7 @@ class Server:
         What is ``withheld`` cannot be used from here on.
         """
         withhold(withheld)
+        sys.dont_write_bytecode = True  # another file of this name may come within the same second
         for each, content in files.items():
             (self.folder / each).write_bytes(content)
         path = self.folder / file

@@ -12,6 +12,7 @@ from torch import nn
 from torch.optim.sgd import sgd
 
 from grader.checks import CheckFailed, check
+from grader.checks.answers import COMPARED
 from grader.checks.architecture import expect_shape, expect_tensor
 from grader.checks.leaves import (
     build,
@@ -28,7 +29,7 @@ from grader.checks.leaves import (
     with_large,
 )
 from grader.checks.loops import expect_recording
-from grader.checks.numerics import COMPARED, nearby, same
+from grader.checks.numerics import nearby, same
 from grader.language import gettext
 from grader.student import StudentError, call, release
 from grader.student.leaves import differentiate, fill, hold, look, make, move, reaches
