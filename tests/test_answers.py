@@ -73,6 +73,17 @@ def test_what_is_asked_after_something_remembered_has_its_statistics() -> None:
     assert torch.equal(answers.output(noise(3, 4)), plain.output(noise(3, 4)))
 
 
+def test_the_module_may_be_run_by_others() -> None:
+    known, plain = Known(), Answers(made())
+    answers = known.of("it", made)
+    answers.module(True)(noise(3, 5))
+    assert torch.equal(answers.output(noise()), plain.output(noise()))
+    answers.output(noise(), True)
+    plain.output(noise(), True)
+    answers.module(True)(noise(3, 5))
+    assert torch.equal(answers.output(noise(3, 4)), plain.output(noise(3, 4)))
+
+
 def test_the_oldest_are_forgotten() -> None:
     size = Answers(made(), keep=True).size
     known = Known(most=3 * size)

@@ -55,7 +55,8 @@ class Answers:
 
     def __init__(self, module: nn.Module, keep: bool = False) -> None:
         self._module, self._keep = module, keep
-        self._now = self._held = b""  # which runs in train mode there have been; and in the module's own statistics
+        self._now = b""  # which runs in train mode there have been
+        self._held: bytes | None = b""  # and in the module's own statistics
         self._buffers = {b"": self._copied()} if keep else {}
         self._outputs: dict[tuple[bytes, bool, bytes], torch.Tensor] = {}
         self._gradients: dict[tuple[bytes, bool, bytes], Gradient] = {}
@@ -77,7 +78,15 @@ class Answers:
         return self
 
     def module(self, training: bool | None = None) -> nn.Module:
-        """The module with the statistics of now, in the mode asked for or else as it is; not to be changed."""
+        """The module with the statistics of now, in the mode asked for or else as it is.
+
+        It may be run, which changes no answer; its weights are to stay.
+        """
+        module = self._ready(training)
+        self._held = None  # unknown from here on
+        return module
+
+    def _ready(self, training: bool | None) -> nn.Module:
         if self._keep and self._held != self._now:
             with torch.no_grad():
                 for buffer, value in zip(self._module.buffers(), self._buffers[self._now], strict=True):
@@ -90,7 +99,7 @@ class Answers:
         question = (self._now, training, _digest(x)) if self._keep else (b"", training, b"")
         if question not in self._outputs:
             with torch.no_grad(), tracing.without_compiling(x):
-                output: torch.Tensor = self.module(training)(x.clone())
+                output: torch.Tensor = self._ready(training)(x.clone())
             if not self._keep:
                 return output
             self._outputs[question] = output
@@ -104,7 +113,7 @@ class Answers:
         if question in self._gradients:
             self._follow(question)
             return self._gradients[question]
-        module = self.module(training)
+        module = self._ready(training)
         module.zero_grad(set_to_none=True)
         ours = x.clone().requires_grad_()
         with tracing.without_compiling(x):
