@@ -53,7 +53,8 @@ HIDDEN = '''
 import torch
 from grader.checks import check
 from grader.checks.architecture import expect_module
-from grader.checks.numerics import expect_same_function, expect_same_gradient, give_weights
+from grader.checks.numerics import expect_same_function, expect_same_gradient
+from grader.checks.weights import give_weights
 
 CANARY = "@CANARY@"
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from grader import assignment
 from grader.checks.answers import Answers, Known
-from grader.checks.numerics import calibrate
+from grader.checks.weights import calibrate
 from grader.judge.context import Kept
 from grader.judge.grade import grade
 from grader.judge.workers import Workers

@@ -140,7 +140,8 @@ HIDDEN = '''
 import torch
 
 from grader.checks import check
-from grader.checks.numerics import calibrate, expect_same_function, give_weights
+from grader.checks.numerics import expect_same_function
+from grader.checks.weights import calibrate, give_weights
 
 @check(points=1, requires=["shape"])
 def test_function(student, reference):

@@ -13,15 +13,14 @@ from grader.checks.architecture import expect_module
 from grader.checks.numerics import (
     TOLERANCE,
     GradientDiffers,
-    calibrate,
     difference,
     expect_fresh,
     expect_same_function,
     expect_same_gradient,
-    give_weights,
     nearby,
     same,
 )
+from grader.checks.weights import calibrate, give_weights
 from grader.student import CheckFailed, Remote, Student
 
 SOURCE = """

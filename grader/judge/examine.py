@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from grader import tracing
-from grader.checks.numerics import calibrate
+from grader.checks.weights import calibrate
 from grader.diagnosis import structure
 from grader.diagnosis.compare import Known, Run, agree, explain, pairs_of
 from grader.diagnosis.finding import Finding

@@ -8,14 +8,8 @@ from hypothesis import strategies as st
 
 from grader.checks import CheckFailed, check
 from grader.checks.architecture import expect_module, expect_shape
-from grader.checks.numerics import (
-    calibrate,
-    expect_fresh,
-    expect_same_function,
-    expect_same_gradient,
-    give_weights,
-    same,
-)
+from grader.checks.numerics import expect_fresh, expect_same_function, expect_same_gradient, same
+from grader.checks.weights import calibrate, give_weights
 from grader.language import gettext
 from grader.student import StudentError, call
 

@@ -7,9 +7,10 @@ from torch import nn
 
 from grader.checks import CheckFailed, check
 from grader.checks.architecture import expect_module
-from grader.checks.numerics import calibrate, expect_fresh, expect_same_function, expect_same_gradient, give_weights
+from grader.checks.numerics import expect_fresh, expect_same_function, expect_same_gradient
 from grader.checks.strategies import seeds, sides, widths
 from grader.checks.values import cost, expect_equal, expect_numbers
+from grader.checks.weights import calibrate, give_weights
 from grader.language import gettext
 
 CHANNELS, KERNELS, PAIRS = st.integers(1, 40), st.sampled_from([1, 3, 5, 7]), st.tuples(widths(), widths())

@@ -7,8 +7,9 @@ from torch import nn
 
 from grader.checks import check
 from grader.checks.architecture import expect_module
-from grader.checks.numerics import calibrate, expect_fresh, expect_same_function, expect_same_gradient, give_weights
+from grader.checks.numerics import expect_fresh, expect_same_function, expect_same_gradient
 from grader.checks.strategies import seeds, sides, widths
+from grader.checks.weights import calibrate, give_weights
 
 GAIN = 0.1  # what goes into batch norm has a variance of some hundredths, so that a wrong eps shows
 BLOCK_HINT = "conv1, bn1, ReLU, conv2, bn2; add the shortcut; then ReLU."

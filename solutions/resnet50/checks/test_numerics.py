@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from grader.checks import check
 from grader.checks.architecture import expect_module, expect_shape
 from grader.checks.initial import expect_uniform
-from grader.checks.numerics import calibrate, expect_fresh, expect_same_function, expect_same_gradient, give_weights
+from grader.checks.numerics import expect_fresh, expect_same_function, expect_same_gradient
 from grader.checks.strategies import seeds, sides, widths
+from grader.checks.weights import calibrate, give_weights
 from grader.student import DRAWN, call
 
 BLOCK_HINT = "conv1x1, conv3x3 with padding 1, conv1x1 with padding 0; the result is added to the projected shortcut."

@@ -9,16 +9,9 @@ from torch import nn
 
 from grader.checks import CheckFailed, check
 from grader.checks.architecture import expect_module, expect_shape
-from grader.checks.numerics import (
-    calibrate,
-    expect_fresh,
-    expect_same_buffers,
-    expect_same_function,
-    expect_same_gradient,
-    give_weights,
-    same,
-)
+from grader.checks.numerics import expect_fresh, expect_same_buffers, expect_same_function, expect_same_gradient, same
 from grader.checks.strategies import image_sizes, seeds, vgg_configs
+from grader.checks.weights import calibrate, give_weights
 from grader.language import gettext
 from grader.student import call
 

@@ -16,15 +16,9 @@ from grader.checks import CheckFailed, check
 from grader.checks.architecture import expect_module, expect_shape, expect_tensor, shapes_of
 from grader.checks.initial import expect_normal, expect_value
 from grader.checks.loops import expect_modes
-from grader.checks.numerics import (
-    calibrate,
-    expect_fresh,
-    expect_same_function,
-    expect_same_gradient,
-    give_repeated,
-    give_weights,
-)
+from grader.checks.numerics import expect_fresh, expect_same_function, expect_same_gradient
 from grader.checks.strategies import image_sizes, seeds, vgg_configs
+from grader.checks.weights import calibrate, give_repeated, give_weights
 from grader.language import gettext
 from grader.student import StudentError, call, release
 
