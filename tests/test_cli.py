@@ -107,6 +107,15 @@ def course(tmp_path: Path) -> Course:
 # Without grading: answered before torch is imported
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+@pytest.mark.parametrize("options", [["--version"], ["check", "--help"]])
+def test_output_that_cannot_be_written_is_a_sentence(options: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "grader", *options], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "What grader prints cannot be written: No space left on device.\n"
+
+
 def test_version(course: Course) -> None:
     done = course.run("--version")
     assert (done.stdout, done.returncode) == (f"torch-grader {__version__}\n", 0)

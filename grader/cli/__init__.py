@@ -10,6 +10,7 @@ at once, and the process that will run student code imports torch while this one
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -17,7 +18,7 @@ import typer
 
 from grader import __version__
 from grader.cli import audit, check, course, grade, show, stubs, train, visualize
-from grader.cli.common import complain
+from grader.cli.common import NOT_GRADED, complain
 from grader.cli.json_option import with_json_target
 from grader.language import LANGUAGES, VARIABLE, gettext, unknown_choice
 
@@ -43,6 +44,11 @@ def main() -> None:
         if isinstance(getattr(ended.__context__, "__cause__", None), KeyboardInterrupt):  # while typer read the options
             complain(gettext("Stopped."))
         raise
+    except OSError as error:
+        # Of files the commands themselves say what is wrong: what is left is what is printed. Nothing can be added to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        complain(gettext("What grader prints cannot be written: {error}.").format(error=error.strerror))
+        raise SystemExit(NOT_GRADED) from None
 
 
 def _print_version(wanted: bool) -> None:
