@@ -17,7 +17,7 @@ _state: dict[str, Any] = {}
 
 
 def submissions(name: str, kind: str) -> list[Path]:
-    """The files of solutions/<name>/<kind>/, "mistakes" or "variants"; of the latter all with WHOLE_BANK=1, else some."""
+    """The files of solutions/<name>/<kind>/, "mistakes" or "variants"; with WHOLE_BANK=1 all of these, too."""
     files = sorted((ROOT / "solutions" / name / kind).glob("*.py"))
     whole = kind == "mistakes" or os.environ.get("WHOLE_BANK") == "1"
     return files if whole else files[:: max(1, len(files) // LEAST)]

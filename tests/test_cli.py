@@ -110,8 +110,11 @@ def course(tmp_path: Path) -> Course:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
 @pytest.mark.parametrize("options", [["--version"], ["check", "--help"]])
 def test_output_that_cannot_be_written_is_a_sentence(options: list[str]) -> None:
-    with open("/dev/full", "w") as full:
-        done = subprocess.run([sys.executable, "-m", "grader", *options], stdout=full, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "grader", *options]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, env={**os.environ, "GRADER_LANG": "en"}
+        )
     assert done.returncode == 2
     assert done.stderr == "What grader prints cannot be written: No space left on device.\n"
 

@@ -45,7 +45,7 @@ def main() -> None:
             complain(gettext("Stopped."))
         raise
     except OSError as error:
-        # Of files the commands themselves say what is wrong: what is left is what is printed. Nothing can be added to it.
+        # Of files the commands themselves say what is wrong. What is left is what is printed: now nothing more is.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         complain(gettext("What grader prints cannot be written: {error}.").format(error=error.strerror))
         raise SystemExit(NOT_GRADED) from None
