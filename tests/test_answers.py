@@ -1,5 +1,6 @@
 """What the reference answers is remembered from one submission to the next, and is what it would answer anew."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,11 @@ from bank import ROOT
 from torch import nn
 
 from grader import assignment
+from grader.assignment import AssignmentError
 from grader.checks.answers import Answers, Known
 from grader.checks.weights import calibrate
-from grader.judge.context import Kept
+from grader.datasets import Dataset
+from grader.judge.context import Context, Kept
 from grader.judge.grade import grade
 from grader.judge.workers import Workers
 from grader.submission import Submission
@@ -92,6 +95,22 @@ def test_the_oldest_are_forgotten() -> None:
     assert len(known) == 3
     one = known.of(4, made)
     assert known.of(4, made) is one
+
+
+def test_a_damaged_checkpoint_is_said_by_the_check_that_needs_it(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "assignments" / "cnn_basics", tmp_path / "assignments" / "cnn_basics")
+    chosen = assignment.load("cnn_basics", tmp_path)
+    assert chosen.checkpoint_path is not None
+    chosen.checkpoint_path.write_bytes(b"no tensors")
+    for kept in (None, Kept(chosen)):
+        context = Context(chosen, Submission(Path("x.py"), {"x.py": b""}), no_data, seed=1, kept=kept)
+        context.prepare()  # beside the worker: nothing is said yet
+        with pytest.raises(AssignmentError, match="cannot be read"):
+            _ = context.weights
+
+
+def no_data() -> Dataset:
+    raise AssertionError("weights need no data")
 
 
 @pytest.mark.parametrize("name", ["resnet50", "vgg16"])
