@@ -468,7 +468,7 @@ def ended_while_asked() -> threading.Thread:
     os.kill(pid, signal.SIGSTOP)
 
     def end() -> None:
-        time.sleep(0.5)
+        time.sleep(2)  # by then it is asked, on a busy machine, too
         os.kill(pid, signal.SIGKILL)
 
     thread = threading.Thread(target=end)
