@@ -87,6 +87,14 @@ def test_the_module_may_be_run_by_others() -> None:
     assert torch.equal(answers.output(noise(3, 4)), plain.output(noise(3, 4)))
 
 
+def test_a_run_that_stops_half_way_changes_no_answer() -> None:
+    known, plain = Known(), Answers(made())
+    answers = known.of("it", made)
+    with pytest.raises(RuntimeError):
+        answers.output(torch.ones(2, 3, 6, 6), True)  # too large for the last layer: batch norm has run by then
+    assert torch.equal(answers.output(noise()), plain.output(noise()))
+
+
 def test_the_oldest_are_forgotten() -> None:
     size = Answers(made(), keep=True).size
     known = Known(most=3 * size)

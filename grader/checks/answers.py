@@ -92,6 +92,8 @@ class Answers:
                 for buffer, value in zip(self._module.buffers(), self._buffers[self._now], strict=True):
                     buffer.copy_(value)
             self._held = self._now
+        if training:
+            self._held = None  # until the run is over: it may stop half-way
         return self._module if training is None else self._module.train(training)
 
     def output(self, x: torch.Tensor, training: bool = False) -> torch.Tensor:
