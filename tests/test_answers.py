@@ -117,6 +117,27 @@ def test_a_damaged_checkpoint_is_said_by_the_check_that_needs_it(tmp_path: Path)
             _ = context.weights
 
 
+def test_answers_are_worked_out_anew_when_others_have_changed_the_weights() -> None:
+    """A part of a network that is kept, and the whole of it trained for another check."""
+    chosen = assignment.load("cnn_basics", ROOT)
+    kept = Kept(chosen)
+    context = Context(chosen, Submission(Path("x.py"), {"x.py": b""}), no_data, seed=1, kept=kept)
+    x = torch.randn(2, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+
+    def answer() -> torch.Tensor:
+        return context.known("it", make=lambda: calibrate(context.built_reference("LeNet5"), x, 1)).output(x)
+
+    before = answer()
+    trained = context.trained_reference("LeNet5")
+    with torch.no_grad():
+        assert not torch.equal(trained(x), before)
+    assert torch.equal(answer(), before)
+    known = context.known("it", make=lambda: nn.Linear(1, 1))  # it is there
+    assert torch.equal(known.output(x), before)
+    with torch.no_grad():
+        torch.testing.assert_close(known.module(False)(x), before)
+
+
 def no_data() -> Dataset:
     raise AssertionError("weights need no data")
 

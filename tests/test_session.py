@@ -85,6 +85,29 @@ def test_what_is_raised_soon_is_told_when_a_check_ends() -> None:
             session.close()
 
 
+def test_other_files_are_imported_in_the_worker_that_there_is() -> None:
+    """Also where they come within a second, and are as long as those before."""
+    with Workers() as workers:
+        session = Session(workers, {"work.py": b"import os\nKEPT = []\ndef say(): return [1, os.getpid()]\n"})
+        session.begin(120)
+        try:
+            student = Student(session)
+            student.once("say")
+            first = student.say()
+            session.exchange({"work.py": b"import os\nKEPT = []\ndef say(): return [2, os.getpid()]\n"})
+            session.begin(120)
+            assert student.say() == [2, first[1]]
+            assert not session.kept
+            session.exchange({"work.py": b"1 / 0\n"})
+            with pytest.raises(StudentError, match="ZeroDivisionError"):
+                session.begin(120)
+            session.exchange({"work.py": b"def say(): return 3\n"})
+            session.begin(120)
+            assert student.say() == 3
+        finally:
+            session.close()
+
+
 def test_what_hangs_is_out_of_time_at_the_next_request() -> None:
     with Workers() as workers:
         session = Session(workers, {"work.py": SOURCE.encode()})

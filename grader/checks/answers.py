@@ -3,7 +3,7 @@
 original = context.known("block", 3, make=lambda: calibrate(reference.ResidualBlock(3, 3, 3), x, seed))
 expect_same_function(mine, original, [x])
 
-Everything here follows from the assignment and the seed; nothing of a submission goes in.
+Everything here follows from the assignment and the seed; nothing that a submission says goes in.
 """
 
 from __future__ import annotations
@@ -60,6 +60,12 @@ class Answers:
         self._buffers = {b"": self._copied()} if keep else {}
         self._outputs: dict[tuple[bytes, bool, bytes], torch.Tensor] = {}
         self._gradients: dict[tuple[bytes, bool, bytes], Gradient] = {}
+        self._written = self._times_written()
+
+    @property
+    def stale(self) -> bool:
+        """Whether somebody has written into the module's parameters since: what is remembered is of other weights."""
+        return self._times_written() != self._written
 
     @property
     def size(self) -> int:
@@ -148,6 +154,9 @@ class Answers:
     def _follow(self, question: tuple[bytes, bool, bytes]) -> None:
         self._now = _after(question)
 
+    def _times_written(self) -> int:
+        return sum(parameter._version for parameter in self._module.parameters())  # torch counts, without gradients too
+
     def _copied(self) -> list[torch.Tensor]:
         return [buffer.detach().clone() for buffer in self._module.buffers()]
 
@@ -171,7 +180,9 @@ class Known:
         if self._found:  # the last one has grown since it was asked for
             last = next(reversed(self._found))
             self._sizes[last] = self._found[last].size
-        if key not in self._found:
+        if key not in self._found or self._found[key].stale:
+            self._found.pop(key, None)
+            self._sizes.pop(key, None)
             made = Answers(make(), keep=True)
             while self._found and sum(self._sizes.values()) + made.size > self._most:
                 oldest, _ = self._found.popitem(last=False)

@@ -45,9 +45,11 @@ def main() -> None:
             complain(gettext("Stopped."))
         raise
     except OSError as error:
-        # Of files the commands themselves say what is wrong. What is left is what is printed: now nothing more is.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        complain(gettext("What grader prints cannot be written: {error}.").format(error=error.strerror))
+        if error.filename is None:  # what is printed: now nothing more is
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            complain(gettext("What grader prints cannot be written: {error}.").format(error=error.strerror or error))
+        else:  # of most files the commands themselves say what is wrong
+            complain(str(error))
         raise SystemExit(NOT_GRADED) from None
 
 

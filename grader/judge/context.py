@@ -103,7 +103,9 @@ class Context:
         if checkpoint is None or path is None:
             raise AssignmentError(f"{self.assignment.name} has no [checkpoint] in its assignment.toml.")
         dataset = self.dataset()
-        build = None if self.assignment.secret is None else lambda: self.trained_reference(checkpoint.build)
+        build = (
+            None if self.assignment.secret is None else lambda: self.trained_reference(checkpoint.build, "predictions")
+        )
         known = reference_correct(
             path, dataset, build, lambda done, total: self.progress(gettext("reference predictions"), done, total)
         )

@@ -7,7 +7,7 @@ from grader.checks.architecture import expect_shape
 from grader.checks.leaves import build, build_light, derivative, expect_leaves, expect_own, expect_shapes, with_large
 from grader.checks.source import expect_unused
 from grader.language import gettext
-from grader.student import release
+from grader.student import DRAWN, release
 from grader.student.leaves import fill, hold, look
 
 CONFIGS = {
@@ -16,7 +16,6 @@ CONFIGS = {
     "VGG16": [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"],
     "VGG19": [64, 64, "M", 128, 128, "M", 256, 256, 256, 256, "M", 512, 512, 512, 512, "M", 512, 512, 512, 512, "M"],
 }
-DRAWS = 65_521  # numbers of a large weight, where it does not matter which
 LARGE, SMALL = (512 * 7 * 7, 4096, 4096), (512, 512, 512)
 # Of torchvision's vgg11 to vgg19: parameters without and with batch norm.
 COUNTS = {
@@ -87,7 +86,7 @@ def test_count(student):
 def test_leaves(student):
     """Every parameter is a leaf with requires_grad, and parameters() always gives the same tensors"""
     expect_leaves(hold(build_light(student.VGGLowLevel, "VGG11", use_bn=True)))
-    model = build(student.VGGSmall, "VGG11", use_bn=True, draws=DRAWS)
+    model = build(student.VGGSmall, "VGG11", use_bn=True, draws=DRAWN)
     expect_leaves(hold(model))
     expect_own(model)
 
@@ -100,7 +99,7 @@ def test_leaves(student):
 def test_shape(student):
     """VGGSmall turns (N, C, 32, 32) into (N, num_classes), in train mode and out of it"""
     for name, classes, channels, use_bn, counts in (("VGG11", 7, 1, True, (1, 3)), ("VGG13", 10, 3, False, (2,))):
-        model = build(student.VGGSmall, name, classes, channels, use_bn, draws=DRAWS)
+        model = build(student.VGGSmall, name, classes, channels, use_bn, draws=DRAWN)
         for count in counts:
             x = torch.zeros(count, channels, 32, 32)
             what = gettext("{module}, training=False,").format(module=f"{model}.forward")
@@ -131,7 +130,7 @@ def test_large_shape(student, context):
 )
 def test_gradients(student):
     """backward() reaches every parameter, gradients add up, and zero_grad() forgets them"""
-    model = build(student.VGGSmall, "VGG11", draws=DRAWS)
+    model = build(student.VGGSmall, "VGG11", draws=DRAWN)
     held = hold(model)
     x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     cotangent = torch.tensor([[1.0, -2.0, 3.0, 1.0, -1.0, 2.0, -3.0, 1.0, -1.0, 2.0]])

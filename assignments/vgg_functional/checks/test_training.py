@@ -6,13 +6,12 @@ from grader.checks import CheckFailed, check
 from grader.checks.architecture import expect_shape
 from grader.checks.leaves import build, expect_pair, expect_values
 from grader.language import gettext
-from grader.student import call
+from grader.student import DRAWN, call
 from grader.student.leaves import hold, look, make
 
 # Steps that a network is given, and a new one after it. How fast one learns depends on what it draws: the solution takes
 # 2 to 16 steps, in 14 of 18 cases at most 6.
 STEPS = (6, 6, 6, 20)
-DRAWS = 65_521  # numbers of a large weight, where it does not matter which
 
 
 @check(
@@ -55,7 +54,7 @@ def test_sgd_step(student):
 @check(points=2, hint="Both are floats: sums over all images, divided by their number.", requires=["shape"])
 def test_evaluate_pair(student, context):
     """evaluate gives (mean loss, accuracy), the latter from 0 to 1"""
-    model = build(student.VGGSmall, "VGG11", draws=DRAWS)
+    model = build(student.VGGSmall, "VGG11", draws=DRAWN)
     loader = student.probe("loader", context.images(5), context.dataset().labels[:5], batch_size=2)
     loss, accuracy = expect_pair(call(student.evaluate, model, loader, grad=True).result, "evaluate")
     if not 0 < loss < 100 or not min(abs(5 * accuracy - right) for right in range(6)) <= 1e-4:
@@ -70,7 +69,7 @@ def test_evaluate_pair(student, context):
 )
 def test_visualize_shape(student):
     """visualize_features gives one map per block, before its pooling, and the last"""
-    model = build(student.VGGSmall, "VGG11", input_channels=1, draws=DRAWS)
+    model = build(student.VGGSmall, "VGG11", input_channels=1, draws=DRAWN)
     maps = call(student.visualize_features, model, torch.zeros(1, 1, 32, 32), grad=True).result
     if not isinstance(maps, (list, tuple)):
         message = gettext("visualize_features returns a {type}; a list is expected.")

@@ -36,7 +36,7 @@ from grader.student.leaves import differentiate, fill, hold, look, make, move, r
 from grader.tracing import repeat_into, sampled
 
 PERIOD = 100_003  # numbers after which weights repeat themselves; a prime
-DRAWN = 200_000  # of a large weight, so many numbers tell how it was drawn
+SAMPLE = 200_000  # of a large weight, so many numbers tell how it was drawn
 CONFIGS = {
     "VGG11": [64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"],
     "VGG13": [64, 64, "M", 128, 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"],
@@ -409,7 +409,7 @@ def test_init(student):
     shapes += [(512, 512), (512,), (512, 512), (512,), (300, 512), (300,)]
     first, second = (build(student.VGGSmall, "VGG11", 300, 1, use_bn=True) for _ in range(2))
     held = expect_shapes(first, shapes)
-    drawn = expect_values(held, shapes, DRAWN), expect_values(hold(second), shapes, DRAWN)
+    drawn = expect_values(held, shapes, SAMPLE), expect_values(hold(second), shapes, SAMPLE)
     for place, (shape, value, other) in enumerate(zip(shapes, *drawn, strict=True)):
         if len(shape) == 1:
             kind = place % 4 if place < 32 else 1
