@@ -24,6 +24,7 @@ from grader.judge.diagnose import diagnose
 from grader.judge.examine import Made, Subject, examine
 from grader.judge.grade import grade
 from grader.judge.plugin import run_checks
+from grader.judge.run import Run
 from grader.judge.session import Session
 from grader.judge.workers import Worker, Workers
 from grader.result import FAILURES
@@ -51,8 +52,8 @@ def findings(name: str, file: Path, workers: Workers) -> list[Finding]:
     context = Context(chosen(name), handed_in, lambda: datasets.find(Path("digits")), 0, threads=1)
     workers.memory_mb = 4_000
     with closing(Session(workers, handed_in.files, import_seconds=600)) as session:
-        plugin = run_checks(session, context, only=catchers(file), stop_after=FAILURES)
-    return list(diagnose(plugin, context, workers).values())
+        run = run_checks(Run(session, context, only=catchers(file), stop_after=FAILURES))
+    return list(diagnose(run, context, workers).values())
 
 
 def right(finding: Finding, places: list[list[str]]) -> bool:

@@ -13,7 +13,6 @@ from markdown_it.token import Token
 
 from grader import assignment
 from grader.judge.grade import validate
-from grader.judge.workers import Workers
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = sorted(path.parent.name for path in ROOT.glob("assignments/*/assignment.toml"))
@@ -87,16 +86,10 @@ def test_each_leads_to_the_other_and_to_what_is_there(name: str) -> None:
     assert f"(assignments/{name}/{KOREAN})" in (ROOT / ENGLISH).read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def workers() -> Iterator[Workers]:
-    with Workers() as started:
-        yield started
-
-
 @pytest.mark.parametrize("name", NAMES)
-def test_the_points_are_those_of_the_checks(name: str, workers: Workers) -> None:
+def test_the_points_are_those_of_the_checks(name: str) -> None:
     chosen = assignment.load(name, ROOT)
-    checks = validate(chosen, workers)
+    checks = validate(chosen)
     public, hidden = (sum(each.spec.points for each in checks if each.hidden is kind) for kind in (False, True))
     total = chosen.settings.points
     assert public + hidden == total

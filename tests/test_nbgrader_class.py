@@ -30,7 +30,6 @@ from sqlalchemy.engine import URL
 
 from grader import assignment
 from grader.judge.grade import validate
-from grader.judge.workers import Workers
 from grader.nbgrader_course import source
 from grader.nbgrader_course.export import Checks
 
@@ -73,8 +72,7 @@ def graded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def release(place: Place) -> None:
     """With a cell that people grade added to the source, and no points for whoever is late."""
     chosen = assignment.load(NAME, place.root)
-    with Workers() as workers:
-        source.write(chosen, validate(chosen, workers), place.root, place.course / "source" / NAME)
+    source.write(chosen, validate(chosen), place.root, place.course / "source" / NAME)
     path = place.course / "source" / NAME / f"{NAME}.ipynb"
     found = json.loads(path.read_text(encoding="utf-8"))
     about = {"grade": True, "solution": True, "locked": False, "task": False, "schema_version": 3}

@@ -66,7 +66,7 @@ class Warm:
     @cached_property
     def checks(self) -> dict[str, CheckSpec]:
         """The checks by name, each after those it requires; they are read, not run."""
-        specs = {outcome.spec.name: outcome.spec for outcome in validate(self.assignment, self._workers)}
+        specs = {outcome.spec.name: outcome.spec for outcome in validate(self.assignment)}
         order = by_prerequisites({name: spec.requires for name, spec in specs.items()})
         return {name: specs[name] for name in order}
 

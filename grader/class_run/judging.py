@@ -181,12 +181,8 @@ def _ready(conditions: Conditions) -> _Judge:
     sandbox: Sandbox | None = None
     if conditions.sandboxed:
         sandbox = find([root / "solutions", root / "assignments", *map(Path, conditions.secret)])
+    validate(chosen)
     workers = Workers(chosen.settings.limits.memory_mb, sandbox, chosen.settings.preload)
-    try:
-        validate(chosen, workers)
-    except BaseException:
-        workers.close()
-        raise
     _judge = _Judge(conditions, chosen, dataset, workers, Kept(chosen))
     return _judge
 

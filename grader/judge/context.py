@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -24,6 +24,9 @@ from grader.language import gettext
 from grader.submission import Submission
 from grader.worker.shapes import drawn
 
+if TYPE_CHECKING:
+    from grader.judge.plugin import Checks
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -34,6 +37,7 @@ class Kept:
         self._assignment = assignment
         self.answers = Known()
         self.built: dict[str, nn.Module] = {}
+        self.checks: Checks | None = None
 
     @cached_property
     def weights(self) -> dict[str, torch.Tensor]:

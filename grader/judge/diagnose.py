@@ -22,7 +22,7 @@ from grader.edits.code import Code, Edit, callee
 from grader.edits.repairs import repairs, set_value
 from grader.judge.context import Context
 from grader.judge.examine import Made, Subject, examine, subject_of
-from grader.judge.plugin import Evidence, JudgePlugin, Outcome
+from grader.judge.run import Evidence, Outcome, Run
 from grader.judge.session import DISTURBED, Session
 from grader.judge.workers import Workers, WorkerStartError
 from grader.language import gettext
@@ -41,18 +41,18 @@ _DIAGNOSED: tuple[Status, ...] = ("failed", "error")
 _GIVES_UP = (StudentError, MissingName, CheckFailed, WorkerLost, WorkerStartError)
 
 
-def diagnose(plugin: JudgePlugin, context: Context, workers: Workers) -> dict[str, Finding]:
-    """The finding for each check of ``plugin`` that failed, where there is one; `Outcome.diagnosis` is set to its text.
+def diagnose(run: Run, context: Context, workers: Workers) -> dict[str, Finding]:
+    """The finding for each check of ``run`` that failed, where there is one; `Outcome.diagnosis` is set to its text.
 
     The student's code runs in workers of its own: what became of the checks is not touched.
     """
     bluntness = context.assignment.settings.diagnosis
-    failed = [outcome for outcome in plugin.outcomes.values() if outcome.status in _DIAGNOSED and outcome.evidence]
+    failed = [outcome for outcome in run.outcomes.values() if outcome.status in _DIAGNOSED and outcome.evidence]
     found: dict[str, Finding] = {}
     if bluntness == "none" or not failed or context.assignment.settings.files[0] not in context.submission.files:
         return found
     seconds = context.assignment.settings.limits.import_seconds
-    passed = [outcome for outcome in plugin.outcomes.values() if outcome.status == "passed" and outcome.evidence]
+    passed = [outcome for outcome in run.outcomes.values() if outcome.status == "passed" and outcome.evidence]
     with (
         closing(Session(workers, context.submission.files, import_seconds=seconds, watch=True)) as session,
         closing(_Search(context, workers, passed)) as search,

@@ -15,7 +15,8 @@ from grader.assignment import Assignment
 from grader.datasets import Dataset
 from grader.judge.context import Context, Kept, forget
 from grader.judge.diagnose import diagnose
-from grader.judge.plugin import BrokenCheck, JudgePlugin, Outcome, run_checks
+from grader.judge.plugin import BrokenCheck, Checks, run_checks
+from grader.judge.run import Outcome, Run
 from grader.judge.session import DISTURBED, Session
 from grader.judge.workers import Workers
 from grader.language import gettext
@@ -109,29 +110,28 @@ def grade(
                 withheld=assignment.settings.withheld,
             )
             with closing(opened) as session:
-                plugin = run_checks(session, context, announce, known, on_broken, only, stop_after)
+                run = run_checks(Run(session, context, announce, known, on_broken, only, stop_after))
             if not session.killed_from_outside:
                 break
         if diagnosis:
-            diagnose(plugin, context, workers)
+            diagnose(run, context, workers)
     finally:
         torch.set_num_threads(threads_before)
     seconds = time.monotonic() - started
-    return _result(assignment, submission, plugin, chosen, found[0].source if found else "", seconds)
+    return _result(assignment, submission, run, chosen, found[0].source if found else "", seconds)
 
 
-def validate(assignment: Assignment, workers: Workers) -> list[Outcome]:
+def validate(assignment: Assignment) -> list[Outcome]:
     """Read ``assignment``'s checks as they are now, without running any; they come back as not run.
 
     Raises:
         BrokenCheck: they cannot be read, contradict each other, or do not add up to the assignment's points.
     """
     forget(assignment)
-    empty = Submission(Path(), dict.fromkeys(assignment.settings.files, b""))
-    context = Context(assignment, empty, lambda: datasets.digits("test"), 0)
-    plugin = run_checks(Session(workers, empty.files), context, collect_only=True)
-    _points(assignment, [outcome.spec.points for outcome in plugin.outcomes.values()])
-    return list(plugin.outcomes.values())
+    with closing(Checks(assignment)) as checks:
+        outcomes = list(checks.outcomes().values())
+    _points(assignment, [outcome.spec.points for outcome in outcomes])
+    return outcomes
 
 
 def _points(assignment: Assignment, points: list[float]) -> float:
@@ -145,15 +145,13 @@ def _points(assignment: Assignment, points: list[float]) -> float:
     return left
 
 
-def _result(
-    assignment: Assignment, submission: Submission, plugin: JudgePlugin, seed: int, data: str, seconds: float
-) -> Result:
-    tests = [_test(outcome) for outcome in plugin.outcomes.values()]
+def _result(assignment: Assignment, submission: Submission, run: Run, seed: int, data: str, seconds: float) -> Result:
+    tests = [_test(outcome) for outcome in run.outcomes.values()]
     points = sum(test.max_score for test in tests)
     left = _points(assignment, [test.max_score for test in tests])
     score = sum(test.score for test in tests)
-    statuses = {outcome.status for outcome in plugin.outcomes.values()}
-    problem = plugin.import_error
+    statuses = {outcome.status for outcome in run.outcomes.values()}
+    problem = run.import_error
     if problem is not None:
         statuses = {problem.status}
     status: Status = next((candidate for candidate in _MOST_TELLING if candidate in statuses), "passed")
@@ -170,7 +168,7 @@ def _result(
         seed=seed,
         not_run_points=left,
         grader_version=__version__,
-        broken_checks=plugin.broken_checks,
+        broken_checks=run.broken_checks,
     )
     return Result(score=score, execution_time=round(seconds, 3), tests=tests, extra_data=summary)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from grader.assignment import Assignment
 from grader.judge.grade import validate
-from grader.judge.workers import Workers
 from grader.nbgrader_course import source
 from grader.nbgrader_course.config import CONFIG
 from grader.nbgrader_course.course import Course
@@ -31,8 +30,7 @@ def release(chosen: Assignment, root: Path, course: Course, exchange: Path | Non
     if target.exists() and not force:
         yield f"source/{chosen.name} is kept as it is (--force makes it anew)."
     else:
-        with Workers() as workers:
-            checks = validate(chosen, workers)
+        checks = validate(chosen)
         source.write(chosen, checks, root, target)
         yield f"source/{chosen.name} made, with {len(checks)} checks."
     again = ["--force"] if force else []

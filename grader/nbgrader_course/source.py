@@ -29,7 +29,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 import grader
 from grader.assignment import KIT, Assignment, AssignmentError
-from grader.judge.plugin import Outcome
+from grader.judge.run import Outcome
 from grader.language import LOCALE
 from grader.nbgrader_course import CourseError, kit
 from grader.stubs import BEGIN, END, stubs
