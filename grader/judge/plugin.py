@@ -48,7 +48,7 @@ class Checks:
         # Else the second assignment with a checks/test_architecture.py would be given the first one's.
         home = assignment.folder
         arguments = ["-s", "-c", os.devnull, f"--rootdir={home.anchor}", f"--confcutdir={home}"]
-        arguments += ["--import-mode=importlib", "-o", "tmp_path_retention_policy=none"]
+        arguments += ["--import-mode=importlib", "-o", "tmp_path_retention_policy=failed"]
         arguments += [part for name in _UNUSED for part in ("-p", f"no:{name}")]
         with _quiet():
             try:

@@ -74,10 +74,8 @@ def template(control: socket.socket, sandboxed: bool, preload: Sequence[str]) ->
 
 def forked(control: socket.socket, preload: Sequence[str]) -> NoReturn:
     """Be a template in a fork of the judge, and the same to student code as one that was started afresh."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _reset_signals()
     os.setsid()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
     with Path(os.devnull).open("r+") as nothing:
         os.dup2(nothing.fileno(), 0)
         os.dup2(nothing.fileno(), 1)
@@ -90,6 +88,13 @@ def forked(control: socket.socket, preload: Sequence[str]) -> NoReturn:
     withheld.install()
     template(control, sandboxed=False, preload=preload)
     os._exit(0)
+
+
+def _reset_signals() -> None:
+    """As where nothing was inherited (nohup ignores SIGHUP); but Ctrl-C is the judge's to handle."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _become_worker(channel: int, output: int) -> None:
@@ -136,7 +141,7 @@ def main() -> None:
     mode = sys.argv[1]
     withheld.install()
     if mode in ("template", "sandboxed"):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the judge's to handle
+        _reset_signals()
         template(socket.socket(fileno=int(sys.argv[2])), mode == "sandboxed", sys.argv[3:])
         return
     from grader.worker.server import Server  # before the memory limit: what torch itself takes is not counted
