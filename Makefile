@@ -44,8 +44,8 @@ test: ready ## run the project's own tests, but for the long ones: ARGS="-k prot
 test-long: ready ## run the others: whole classes and courses, a browser, a part of the bank, what docs/ says
 	@$(PYTEST) -m long $(ARGS)
 
-bank: ready ## grade every wrong and every unusual right submission in solutions/; all verdicts must be right
-	@WHOLE_BANK=1 $(BIN)/python -m pytest -s tests/test_bank.py $(ARGS)
+bank: ready ## grade every wrong and every unusual right submission in solutions/; all verdicts and diagnoses must be right
+	@WHOLE_BANK=1 $(BIN)/python -m pytest -s tests/test_bank.py tests/test_diagnosis_bank.py $(ARGS)
 
 audit: ready ## measure the checks with edits of the solutions, and the bank: A=vgg16 LIMIT=50 SEED=1 JSON=file HTML=file
 	@$(BIN)/grader audit $(A) $${LIMIT:+--limit "$$LIMIT"} $${SEED:+--seed "$$SEED"} $${HTML:+--html "$$HTML"} \

@@ -5,22 +5,24 @@ from __future__ import annotations
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from grader.audit.bank import catchers
+from grader.diagnosis.finding import Finding
 from grader.result import FAILURES, Result
 
 ROOT = Path(__file__).resolve().parent.parent
 LEAST = 8  # variants of each assignment that an ordinary test run grades; a mistake takes less time: all of them
+WHOLE = os.environ.get("WHOLE_BANK") == "1"
 _state: dict[str, Any] = {}
 
 
 def submissions(name: str, kind: str) -> list[Path]:
     """The files of solutions/<name>/<kind>/, "mistakes" or "variants"; with WHOLE_BANK=1 all of these, too."""
     files = sorted((ROOT / "solutions" / name / kind).glob("*.py"))
-    whole = kind == "mistakes" or os.environ.get("WHOLE_BANK") == "1"
-    return files if whole else files[:: max(1, len(files) // LEAST)]
+    return files if WHOLE or kind == "mistakes" else files[:: max(1, len(files) // LEAST)]
 
 
 def grade_all(name: str, files: list[Path]) -> dict[Path, Result]:
@@ -29,14 +31,25 @@ def grade_all(name: str, files: list[Path]) -> dict[Path, Result]:
     A mistake has to be caught by a check that its file names. So of it only those are run, up to the first that does
     not pass, whatever the checks that they require would say.
     """
-    context = multiprocessing.get_context("spawn")
     solution = ROOT / "solutions" / name / f"{name}.py"
     mistakes = [file for file in files if file.parent.name == "mistakes"]
     others = [solution, *(file for file in files if file != solution and file not in mistakes)]
-    with ProcessPoolExecutor(os.cpu_count(), context, _start, (name,)) as pool:
-        found = {file: pool.submit(_grade, file) for file in others}
-        found |= {file: pool.submit(_grade, file, catchers(file)) for file in mistakes}
+    with pool(name) as judges:
+        found = {file: judges.submit(_grade, file) for file in others}
+        found |= {file: judges.submit(_grade, file, catchers(file)) for file in mistakes}
         return {file: found[file].result() for file in files}
+
+
+def look_at_all(name: str, files: list[Path]) -> dict[Path, list[Finding]]:
+    """What the diagnosis finds in mistakes: of the first check that each names and that fails, on all cores."""
+    with pool(name) as judges:
+        found = {file: judges.submit(_look, file) for file in files}
+        return {file: found[file].result() for file in files}
+
+
+def pool(name: str) -> ProcessPoolExecutor:
+    """As many judges of an assignment as there are cores."""
+    return ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), _start, (name,))
 
 
 def _start(name: str) -> None:
@@ -57,3 +70,22 @@ def _grade(file: Path, only: list[str] | None = None) -> Result:
     stop_after = () if only is None else FAILURES
     handed_in = submission.read(chosen, file)
     return grade(chosen, handed_in, workers, data=Path("digits"), only=only, stop_after=stop_after, kept=kept)
+
+
+def _look(file: Path) -> list[Finding]:
+    import torch
+
+    from grader import datasets, submission
+    from grader.judge.context import Context
+    from grader.judge.diagnose import diagnose
+    from grader.judge.plugin import run_checks
+    from grader.judge.run import Run
+    from grader.judge.session import Session
+
+    torch.set_num_threads(1)
+    chosen, workers, kept = (_state[key] for key in ("assignment", "workers", "kept"))
+    handed_in = submission.read(chosen, file)
+    context = Context(chosen, handed_in, lambda: datasets.find(Path("digits")), 0, threads=1, kept=kept)
+    with closing(Session(workers, handed_in.files, import_seconds=600)) as session:
+        run = run_checks(Run(session, context, only=catchers(file), stop_after=FAILURES))
+    return list(diagnose(run, context, workers).values())

@@ -19,12 +19,13 @@ LONG = (
     "nbgrader_class",
     "class_run",
     "bank",
+    "diagnosis_bank",
     "formgrader",
     "visualize",
     "nbgrader",
     "authors",
 )
-FIRST = ("diagnosis", "attacks")  # the longest of the others
+FIRST = ("attacks",)  # the longest of the others
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
