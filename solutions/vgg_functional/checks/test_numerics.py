@@ -15,6 +15,8 @@ from grader.checks import CheckFailed, check
 from grader.checks.answers import COMPARED
 from grader.checks.architecture import expect_shape, expect_tensor
 from grader.checks.leaves import (
+    SMALL,
+    SMALL_CONFIG,
     build,
     derivative,
     expect_gradient,
@@ -26,6 +28,7 @@ from grader.checks.leaves import (
     expect_shapes,
     expect_values,
     give,
+    small_one,
     with_large,
 )
 from grader.checks.loops import expect_recording
@@ -42,13 +45,20 @@ CONFIGS = {
     "VGG13": [64, 64, "M", 128, 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"],
     "VGG16": [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"],
     "VGG19": [64, 64, "M", 128, 128, "M", 256, 256, 256, 256, "M", 512, 512, 512, 512, "M", 512, 512, 512, 512, "M"],
+    SMALL: SMALL_CONFIG,
 }
 
 
-def features(name, channels=3, use_bn=False):
-    """The convolutional part, of torch's own layers."""
+def quick(student):
+    """The name of a configuration that takes less time than the real ones."""
+    shapes = [tuple(each.shape) for each in calibrated(0, True, SMALL).parameters()]
+    return small_one(student.VGGSmall, student.CONFIGS, shapes)
+
+
+def features(config, channels=3, use_bn=False):
+    """The convolutional part, of torch's own layers; ``config`` is a name in CONFIGS, or what could stand there."""
     layers = []
-    for width in CONFIGS[name]:
+    for width in CONFIGS[config] if isinstance(config, str) else config:
         if width == "M":
             layers.append(nn.MaxPool2d(2, 2))
             continue
@@ -64,13 +74,13 @@ def classifier(classes=10):
 
 
 @torch.no_grad()
-def calibrated(seed, use_bn, name="VGG11", classes=10, channels=3):
+def calibrated(seed, use_bn, config="VGG11", classes=10, channels=3):
     """VGGSmall of torch's own layers, with weights under which every layer matters, in eval mode.
 
     `PERIOD` normal numbers, over and over again: drawing ten million takes longer than computing with them.
     """
     with patch.object(nn.Conv2d, "reset_parameters"), patch.object(nn.Linear, "reset_parameters"):
-        model = nn.Sequential(features(name, channels, use_bn), classifier(classes))
+        model = nn.Sequential(features(config, channels, use_bn), classifier(classes))
     drawn = torch.randn(PERIOD, generator=torch.Generator().manual_seed(seed))
     place = 0
     for layer in model.modules():
@@ -85,15 +95,15 @@ def calibrated(seed, use_bn, name="VGG11", classes=10, channels=3):
     return model.eval()
 
 
-@lru_cache(maxsize=2)
-def _kept(seed, use_bn):
-    model = calibrated(seed, use_bn)
+@lru_cache(maxsize=4)
+def _kept(seed, use_bn, name):
+    model = calibrated(seed, use_bn, name)
     return model, {key: value.clone() for key, value in model.state_dict().items()}
 
 
-def vgg(context, use_bn=False):
-    """A calibrated VGG-11 in eval mode, its weights and statistics as they were at the start."""
-    model, state = _kept(context.seed, use_bn)
+def vgg(context, use_bn=False, name="VGG11"):
+    """A calibrated network in eval mode, its weights and statistics as they were at the start."""
+    model, state = _kept(context.seed, use_bn, name)
     model.load_state_dict(state)
     model.zero_grad()
     return model.eval()
@@ -203,7 +213,7 @@ def test_batch_norm(student, shape, training, options, seed):
 )
 def test_function(student, context):
     """VGGSmall computes the same as layers of torch.nn, for every configuration"""
-    for number, name in enumerate(CONFIGS):
+    for number, name in enumerate(name for name in CONFIGS if name != SMALL):
         classes, channels = 5 + number, 1 + number
         references = []
 
@@ -256,9 +266,9 @@ def test_statistics(student, context):
 )
 def test_gradient(student, context):
     """VGGSmall has the right gradients out of train mode, at the images and at every parameter"""
-    for use_bn in (False, True):
-        reference = vgg(context, use_bn)
-        model = build(student.VGGSmall, "VGG11", use_bn=use_bn, draws=PERIOD)
+    for name, use_bn in ((quick(student), False), ("VGG11", True)):
+        reference = vgg(context, use_bn, name)
+        model = build(student.VGGSmall, name, use_bn=use_bn, draws=PERIOD)
         held = give(model, list(reference.parameters()), PERIOD)
         if use_bn:  # running statistics that drag the graph of an earlier run along show here
             warm_up(model, reference, context)
@@ -274,13 +284,14 @@ def test_training_gradient(student, context):
     """With use_bn, VGGSmall has the right gradients in train mode"""
     # Linear layers that make dropout a factor: all 512 units of both hidden layers hold the same number y, so that
     # image i has the logits w * y[i] * s[i], with s near 1, whatever is drawn. What s is, the logits tell.
-    reference = vgg(context, use_bn=True)[0].train()
+    name = quick(student)
+    reference = vgg(context, True, name)[0].train()
     generator = context.generator(32)
     row, w = 0.01 + torch.rand(512, generator=generator) / 50, 1 + torch.rand(10, generator=generator)
     ones = torch.ones(512, 512)
     linear = [ones * row, torch.full((512,), 0.5), ones / 512, torch.zeros(512)]
     linear += [w.unsqueeze(1).expand(10, 512) / 512, torch.zeros(10)]
-    model = build(student.VGGSmall, "VGG11", use_bn=True, draws=PERIOD)
+    model = build(student.VGGSmall, name, use_bn=True, draws=PERIOD)
     held = give(model, [*reference.parameters(), *linear])
     cotangent = torch.randn(4, 10, generator=generator)
 
@@ -327,7 +338,7 @@ def test_dropout(student, context):
     """In train mode half of the signals are dropped after each of the two hidden linear layers"""
     # Zero weights and a last bias of 1 give features of 1. The first linear layer copies feature 0 into all its units,
     # the second and the third copy every unit: so each logit is 4 with probability 1/4 and else 0, by itself.
-    model = build(student.VGGSmall, "VGG11", num_classes=512, draws=PERIOD)
+    model = build(student.VGGSmall, quick(student), num_classes=512, draws=PERIOD)
     shapes = [leaf.shape for leaf in look(hold(model))]
     values = [torch.zeros(shape) for shape in shapes]
     values[-7].fill_(1)
@@ -367,10 +378,12 @@ def _values(logits):
 )
 def test_large_function(student, context):
     """VGGLowLevel computes the same as layers of torch.nn on 224 x 224 images"""
-    # Of the linear layers only the first 32 rows are other than 0: the rest takes no memory where it was not made.
+    # Of every layer only the first 32 rows are other than 0, so that here only these are computed. In the worker, what
+    # was not made takes no memory.
     rows = 32
     generator = context.generator(40)
-    convolutions = calibrated(41, False)[0]
+    widths = [each if each == "M" else min(each, rows) for each in CONFIGS["VGG11"]]
+    convolutions = calibrated(41, False, widths)[0]
     weights = [torch.randn(rows, 25088, generator=generator) / 112, torch.randn(rows, rows, generator=generator) / 4]
     weights.append(torch.randn(6, rows, generator=generator) / 4)
     biases = [torch.randn(4096, generator=generator), torch.randn(4096, generator=generator)]
@@ -380,14 +393,15 @@ def test_large_function(student, context):
     def reference(x):
         hidden = convolutions(x).flatten(1)
         for weight, bias in zip(weights[:2], biases[:2], strict=True):
-            hidden = F.relu(F.linear(hidden, weight, bias[:rows]))
+            hidden = F.relu(F.linear(hidden, weight[:, : hidden.shape[1]], bias[:rows]))
         return F.linear(hidden, weights[2], biases[2])
 
     values = [*(each.detach() for each in convolutions.parameters()), *_alternating(weights, biases)]
 
     def compare(model):
         fill(hold(model), values)
-        expect_output(model.forward, x, reference, training=False)
+        with model.threads(context.threads):
+            expect_output(model.forward, x, reference, training=False)
 
     with_large(student.VGGLowLevel, compare, "VGG11", num_classes=6)
 
@@ -508,8 +522,9 @@ def test_sgd(student, context):
 )
 def test_to(student, context):
     """to(device) moves everything, returns the model, and training goes on with what parameters() then gives"""
-    reference = vgg(context, use_bn=True)
-    model = build(student.VGGSmall, "VGG11", use_bn=True, draws=PERIOD)
+    name = quick(student)
+    reference = vgg(context, True, name)
+    model = build(student.VGGSmall, name, use_bn=True, draws=PERIOD)
     give(model, list(reference.parameters()), PERIOD)
     warm_up(model, reference, context)
     moved = move(model.to, "cpu")
@@ -522,7 +537,7 @@ def test_to(student, context):
     warm_up(model, reference, context)
     expect_same_derivative(model, held, reference, noise(context, 1, 61), training=False)
     # torch's meta device is there on every machine, and is another one than the CPU.
-    other = build(student.VGGSmall, "VGG11", use_bn=True, draws=PERIOD)
+    other = build(student.VGGSmall, name, use_bn=True, draws=PERIOD)
     try:
         move(other.to, "meta")
     except StudentError as error:
@@ -548,15 +563,16 @@ def test_to(student, context):
 )
 def test_evaluate(student, context):
     """evaluate gives the mean over images, not over batches, out of train mode, and changes nothing"""
-    reference = vgg(context, use_bn=True)
-    model = build(student.VGGSmall, "VGG11", use_bn=True, draws=PERIOD)
+    name = quick(student)
+    reference = vgg(context, True, name)
+    model = build(student.VGGSmall, name, use_bn=True, draws=PERIOD)
     held = give(model, list(reference.parameters()), PERIOD)
     warm_up(model, reference, context)
     before = derivative(model, held, noise(context, 1, 72), torch.ones(1, 10), training=False).leaves
-    x, labels = noise(context, 3, 70), torch.randint(10, (3,), generator=context.generator(71))
+    x = noise(context, 3, 70)
     with torch.no_grad():
         logits = reference(x)
-    labels[:2] = logits[:2].argmax(1)  # some are right
+    labels = (logits.argmax(1) + torch.tensor([0, 0, 3])) % 10  # two are right
     expected = F.cross_entropy(logits, labels).item(), (logits.argmax(1) == labels).float().mean().item()
     for size in (3, 2):
         found = call(student.evaluate, model, student.probe("loader", x, labels, batch_size=size), grad=True).result
@@ -590,7 +606,8 @@ def test_train_epoch(student, context):
     """train_epoch makes the steps that torch.optim.SGD makes, and gives mean loss and accuracy over all images"""
     # Linear layers through which nothing passes: only the last bias learns, whatever dropout draws. The batch norms see
     # the images all the same.
-    reference = vgg(context, use_bn=True)
+    name = quick(student)
+    reference = vgg(context, True, name)
     with torch.no_grad():
         for layer in reference[1]:
             if isinstance(layer, nn.Linear):
@@ -598,7 +615,7 @@ def test_train_epoch(student, context):
                 layer.bias.fill_(-1)
         layer.bias.copy_(torch.randn(10, generator=context.generator(80)))
         layer.bias[layer.bias.argmax()] += 6  # gradients of norm 1.4: who makes them shorter ends elsewhere
-    model = build(student.VGGSmall, "VGG11", use_bn=True, draws=PERIOD)
+    model = build(student.VGGSmall, name, use_bn=True, draws=PERIOD)
     held = give(model, list(reference.parameters()), PERIOD)
     momenta = [torch.zeros(each.shape) for each in reference.parameters()]
     momenta[-1] += torch.randn(10, generator=context.generator(82)) / 2  # an epoch before this one has left it
@@ -635,7 +652,7 @@ def test_train_epoch(student, context):
             raise CheckFailed(message.format(what=f"{held}[{place}]"))
     # Its running statistics, seen through weights that let everything pass.
     statistics = [each.clone() for each in reference.buffers()]
-    vgg(context, use_bn=True)
+    vgg(context, True, name)
     give(model, list(reference.parameters()), PERIOD)
     with torch.no_grad():
         for each, kept in zip(reference.buffers(), statistics, strict=True):
@@ -668,9 +685,10 @@ def test_train_epoch(student, context):
 )
 def test_visualize(student, context):
     """visualize_features gives the right maps, out of train mode"""
+    name = quick(student)
     for use_bn in (True, False):
-        reference = vgg(context, use_bn)
-        model = build(student.VGGSmall, "VGG11", use_bn=use_bn, draws=PERIOD)
+        reference = vgg(context, use_bn, name)
+        model = build(student.VGGSmall, name, use_bn=use_bn, draws=PERIOD)
         give(model, list(reference.parameters()), PERIOD)
         if use_bn:
             warm_up(model, reference, context)
