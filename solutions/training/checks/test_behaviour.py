@@ -83,7 +83,7 @@ def stale(plan, make, model):
     "the step; the criterion is the one given.",
     requires=["train_example", "train_mode"],
 )
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(plan=plans())
 @example(plan=STEEP)
 def test_train_function(student, reference, plan):
@@ -131,7 +131,7 @@ def conditions(plan):
     hint="model.eval() and torch.no_grad(); means over samples; topk(k, dim=1), of which each row is one sample.",
     requires=["evaluate_example"],
 )
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(plan=plans(), k=st.integers(1, 7), training=st.booleans())
 def test_evaluate_function(student, reference, plan, k, training):
     """evaluate gives the right figures, in eval mode and without gradients, for any k and batch size"""
@@ -194,7 +194,7 @@ def test_learning_rate_any(student, reference, initial, epoch, every, divisor):
     hint="Multiply the rate that each group has by itself; a scheduler's state_dict says how many steps were made.",
     requires=["scheduler"],
 )
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(every=st.integers(1, 6), factor=st.floats(0.1, 0.95), steps=st.integers(0, 9), more=st.integers(1, 9))
 def test_scheduler_any(student, every, factor, steps, more):
     """make_scheduler agrees with torch's StepLR, for several groups of parameters, and can be saved and restored"""
@@ -269,7 +269,7 @@ def train(parts, epochs):
     hint="A checkpoint holds the state_dict of model, optimizer (momentum!) and scheduler, of when it is saved.",
     requires=["checkpoint", "train_function"],
 )
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(plan=plans(), schedule=scheduled, epochs=st.integers(1, 3))
 @example(
     plan=Plan(5), schedule=SCHEDULERS[0], epochs=1
@@ -304,7 +304,7 @@ def test_checkpoint_complete(student, plan, schedule, epochs):
     hint="Save after every epoch, and after scheduler.step(); begin by loading what is there.",
     requires=["fit_epochs", "checkpoint_complete"],
 )
-@settings(max_examples=6)
+@settings(max_examples=3)
 @given(plan=plans(), schedule=scheduled, done=st.integers(0, 3), left=st.integers(2, 3), more=st.integers(0, 8))
 @example(plan=Plan(6), schedule=SCHEDULERS[0], done=1, left=3, more=1)
 @example(plan=RISING, schedule=SCHEDULERS[1], done=2, left=2, more=1)

@@ -226,7 +226,7 @@ def test_family_function(student, reference, context):
             model = shapes_of(getattr(student, name), batch_norm=batch_norm)
             features = expect_module(model.features.value(), f"{name}().features")
             give_repeated(features, original, x, 4)
-            expect_same_function(features, original, [x])
+            expect_same_function(features, original, [x], again=False)  # test_vgg_function asks that
             release(student)
 
 
