@@ -80,7 +80,7 @@ def check(
             metavar="N",
             min=0,
             max=2**32 - 1,
-            help=gettext("Of the checks' random choices; by default made from the file."),
+            help=gettext("Of the checks' random choices; by default the same for every submission."),
         ),
     ] = None,
     timeout: Annotated[
