@@ -97,6 +97,8 @@ def test_once_for_all(one: Assignment, workers: Workers) -> None:
     folders = [Path(each) for each in LOG if each not in ("read", "begin", "end")]
     assert len(folders) == 4
     assert not any(folder.exists() for folder in folders)
+    kept.close()
+    assert not folders[0].parent.exists()
     # A session is one submission's: what a fixture made of its `student` is gone before the next one comes.
     assert [each for each in LOG if each in ("begin", "end")] == ["begin", "end"] * 4
 

@@ -78,7 +78,9 @@ class Warm:
 
     @cached_property
     def _answers(self) -> Kept:
-        return Kept(self.assignment)
+        kept = Kept(self.assignment)
+        atexit.register(kept.close)
+        return kept
 
     def told(self, caught: Sequence[str]) -> list[str]:
         """Those of the ``caught`` checks that fail in a student's report: nothing they require has failed there."""

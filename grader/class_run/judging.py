@@ -85,6 +85,10 @@ class _Judge:
     workers: Workers
     kept: Kept
 
+    def close(self) -> None:
+        self.workers.close()
+        self.kept.close()
+
 
 _lock = threading.Lock()  # pytest and torch's settings are the process's: one task at a time
 _judge: _Judge | None = None
@@ -165,7 +169,7 @@ def _ready(conditions: Conditions) -> _Judge:
     if _judge is not None and _judge.conditions == conditions:
         return _judge
     if _judge is not None:
-        _judge.workers.close()
+        _judge.close()
         _judge = None
     root = Path(conditions.root)
     os.environ[language.VARIABLE] = conditions.language  # this machine may be set to another one
@@ -190,7 +194,7 @@ def _ready(conditions: Conditions) -> _Judge:
 @atexit.register
 def _close() -> None:
     if _judge is not None:
-        _judge.workers.close()
+        _judge.close()
 
 
 def begin_process() -> None:

@@ -44,6 +44,12 @@ class Kept:
         """`weights_of` the assignment."""
         return weights_of(self._assignment)
 
+    def close(self) -> None:
+        """Have pytest end its session, which removes what checks have left in its folder for temporary files."""
+        if self.checks is not None:
+            self.checks.close()
+            self.checks = None
+
 
 @dataclass
 class Context:
