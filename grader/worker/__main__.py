@@ -143,7 +143,7 @@ def main() -> None:
     if mode in ("template", "sandboxed"):
         _reset_signals()
         template(socket.socket(fileno=int(sys.argv[2])), mode == "sandboxed", sys.argv[3:])
-        return
+        os._exit(0)  # libraries would complain of what has not been collected
     from grader.worker.server import Server  # before the memory limit: what torch itself takes is not counted
 
     channel_argument, folder, megabytes = sys.argv[2:5]
