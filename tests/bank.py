@@ -69,7 +69,16 @@ def _grade(file: Path, only: list[str] | None = None) -> Result:
     chosen, workers, kept = (_state[key] for key in ("assignment", "workers", "kept"))
     stop_after = () if only is None else FAILURES
     handed_in = submission.read(chosen, file)
-    return grade(chosen, handed_in, workers, data=Path("digits"), only=only, stop_after=stop_after, kept=kept)
+    return grade(
+        chosen,
+        handed_in,
+        workers,
+        data=Path("digits"),
+        only=only,
+        stop_after=stop_after,
+        shrink=only is None,
+        kept=kept,
+    )
 
 
 def _look(file: Path) -> list[Finding]:

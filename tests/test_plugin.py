@@ -148,3 +148,30 @@ def test_what_cannot_be_read_is_a_fault_of_the_assignment(one: Assignment, file:
     with pytest.raises(BrokenCheck) as caught:
         validate(one)
     assert said in str(caught.value)
+
+
+PROPERTY = """
+from hypothesis import given
+from hypothesis import strategies as st
+from grader.checks import CheckFailed, check
+
+@check(points=2)
+@given(n=st.integers(0, 10**6))
+def test_small(student, n):
+    \"\"\"number is larger than anything\"\"\"
+    if n >= student.number():
+        raise CheckFailed(f"{n} is larger.")
+"""
+
+
+def test_a_counterexample_is_made_small_for_whoever_reads_it(one: Assignment, workers: Workers) -> None:
+    (one.folder / "checks" / "test_one.py").write_text(PROPERTY)
+    work = Submission(Path("work.py"), {"work.py": b"def number(): return 1000"})
+    kept = Kept(one)
+    said = []
+    for shrink in (True, False, True):
+        (test,) = grade(one, work, workers, kept=kept, shrink=shrink).tests
+        assert test.extra_data.status == "failed"
+        said.append(int(test.extra_data.message.split()[0]))
+    assert said[0] == said[2] == 1000
+    assert said[1] > 1000

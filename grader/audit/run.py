@@ -234,6 +234,7 @@ def _judge(warm: Warm, handed_in: Submission, verdict: Verdict, every: bool) -> 
         handed_in,
         only=order,
         stop_after=("timeout",) if every else FAILURES,
+        shrink=False,
         on_broken=lambda name, said: broken.append(name),
     )
     if verdict.right is False:

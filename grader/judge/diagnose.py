@@ -11,9 +11,7 @@ from contextlib import closing
 from dataclasses import replace
 from importlib.util import decode_source
 from itertools import islice
-from typing import Any
 
-import hypothesis
 from torch import nn
 
 from grader.diagnosis import signature
@@ -22,7 +20,7 @@ from grader.edits.code import Code, Edit, callee
 from grader.edits.repairs import repairs, set_value
 from grader.judge.context import Context
 from grader.judge.examine import Made, Subject, examine, subject_of
-from grader.judge.run import Evidence, Outcome, Run
+from grader.judge.run import Evidence, Outcome, Run, call_check
 from grader.judge.session import DISTURBED, Session
 from grader.judge.workers import Workers, WorkerStartError
 from grader.language import gettext
@@ -226,7 +224,7 @@ class _Search:
                 for each in evidence:
                     session.begin(SECONDS)
                     arguments = {name: given.get(name, value) for name, value in each.arguments.items()}
-                    _without_shrinking(each.function, context.seed, arguments)
+                    call_check(each.function, context.seed, arguments, shrink=False)
                 passes = True
             except (KeyboardInterrupt, SystemExit):
                 raise
@@ -253,21 +251,6 @@ class _Search:
         if self._session is not None:
             self._session.close()
             self._session = None
-
-
-def _without_shrinking(function: Any, seed: int, arguments: dict[str, Any]) -> None:
-    """Run a check until its first counterexample, which need not be small."""
-    if not hasattr(function, "hypothesis"):
-        function(**arguments)
-        return
-    attribute = "_hypothesis_internal_use_settings"
-    kept = getattr(function, attribute)
-    phases = [phase for phase in kept.phases if phase is not hypothesis.Phase.shrink]
-    setattr(function, attribute, hypothesis.settings(kept, phases=phases))
-    try:
-        hypothesis.seed(seed)(function)(**arguments)
-    finally:
-        setattr(function, attribute, kept)
 
 
 def maker(evidence: Evidence) -> str:

@@ -49,6 +49,7 @@ def grade(
     known: Iterable[TestResult] = (),
     only: Sequence[str] | None = None,
     stop_after: Collection[Status] = (),
+    shrink: bool = True,
     diagnosis: bool = False,
     kept: Kept | None = None,
     on_broken: Callable[[str, str], None] | None = None,
@@ -67,6 +68,7 @@ def grade(
         known: what became of checks that need not be run again.
         only: run these checks alone, in this order, whether or not what they require has passed.
         stop_after: run no further check after one that ended in one of these statuses.
+        shrink: make counterexamples small, for whoever reads them; it takes many calls.
         diagnosis: say of checks that fail where the mistake is likely to be, as bluntly as the assignment wants.
         kept: of the same assignment, where many submissions are graded: what is worked out for one serves the next.
         on_broken: told (check, traceback) of a check that breaks by itself, which is then an error of that check and
@@ -110,7 +112,7 @@ def grade(
                 withheld=assignment.settings.withheld,
             )
             with closing(opened) as session:
-                run = run_checks(Run(session, context, announce, known, on_broken, only, stop_after))
+                run = run_checks(Run(session, context, announce, known, on_broken, only, stop_after, shrink))
             if not session.killed_from_outside:
                 break
         if diagnosis:

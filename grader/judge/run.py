@@ -80,8 +80,9 @@ class Run:
         on_broken: Callable[[str, str], None] | None = None,
         only: Sequence[str] | None = None,
         stop_after: Collection[Status] = (),
+        shrink: bool = True,
     ) -> None:
-        self.only, self.stop_after, self.on_broken = only, stop_after, on_broken
+        self.only, self.stop_after, self.on_broken, self.shrink = only, stop_after, on_broken, shrink
         self.known = {test.extra_data.check: test for test in known}
         self.session, self.context, self.announce = session, context, announce
         self.student = Student(session)
@@ -128,14 +129,11 @@ class Run:
             pytest.exit(str(error))
         self.context.note, self.context.facts = "", {}
         started = time.monotonic()  # now that there is a worker: starting one takes as long as the machine likes
-        original = function
-        if hasattr(function, "hypothesis"):
-            function = hypothesis.seed(self.context.seed)(function)
         try:
-            function(**arguments)
+            call_check(function, self.context.seed, arguments, shrink=self.shrink)
             self.session.settle()
             outcome.status, outcome.message = "passed", self.context.note
-            outcome.evidence = Evidence(original, arguments, [])
+            outcome.evidence = Evidence(function, arguments, [])
         except (KeyboardInterrupt, pytest.exit.Exception):
             raise
         except (AssignmentError, DataError) as error:
@@ -143,7 +141,7 @@ class Run:
             pytest.exit(str(error))
         except BaseException as error:
             self._record(outcome, error)
-            outcome.evidence = Evidence(original, arguments, list(self.session.asked), error)
+            outcome.evidence = Evidence(function, arguments, list(self.session.asked), error)
         outcome.facts = self.context.facts
         outcome.printed = self.session.end()
         outcome.seconds = time.monotonic() - started
@@ -172,3 +170,21 @@ class Run:
                 self.on_broken(outcome.spec.name, said)
             else:
                 self.broken.append(f"{outcome.spec.name}:\n{said}")
+
+
+def call_check(function: Callable[..., Any], seed: int, arguments: dict[str, Any], *, shrink: bool) -> None:
+    """Run a check; its property, if it is one, on examples that follow from ``seed``.
+
+    Without ``shrink`` the first counterexample will do, which need not be small.
+    """
+    if not hasattr(function, "hypothesis"):
+        function(**arguments)
+        return
+    attribute = "_hypothesis_internal_use_settings"
+    kept = getattr(function, attribute)
+    phases = [phase for phase in kept.phases if phase is not hypothesis.Phase.shrink]
+    setattr(function, attribute, kept if shrink else hypothesis.settings(kept, phases=phases))
+    try:
+        hypothesis.seed(seed)(function)(**arguments)
+    finally:
+        setattr(function, attribute, kept)
