@@ -17,7 +17,7 @@ from grader.checks.answers import COMPARED
 from grader.checks.architecture import expect_tensor
 from grader.checks.numerics import difference, nearby, same, wrong_gradient
 from grader.language import gettext
-from grader.student import CheckFailed, Remote, StudentError, call
+from grader.student import CheckFailed, Remote, Student, StudentError, call
 from grader.student.leaves import Derivative, differentiate, fill, hold, look
 from grader.student.outcomes import MissingName
 from grader.student.remote import Path, release
@@ -73,24 +73,26 @@ def with_large(path: Path, compare: Callable[[Remote], None], *args: Any, **kwar
         compare(build(path, *args, **kwargs))
 
 
-SMALL = "VGG6"
+SMALL = "VGG9"  # six convolutions, three linear layers
 SMALL_CONFIG: list[int | str] = [8, "M", 16, "M", 24, 24, "M", 32, "M", 512, "M"]
 
 
-def small_one(build: Path, configs: Path, shapes: Sequence[Shape] | None = None) -> str:
-    """`SMALL`, which is added to the submission's ``configs``, if ``build`` makes a network of it; else "VGG11".
+def with_small(
+    student: Student,
+    compare: Callable[[str], None],
+    failures: tuple[type[Exception], ...] = (StudentError, MissingName, CheckFailed),
+) -> None:
+    """``compare`` with `SMALL`, a configuration added to the submission's CONFIGS; where that fails, with "VGG11".
 
-    That takes many times as long, and has the same kinds of layers; but right code need not look into its table when it
-    is called. ``shapes``: of the parameters of ``build(SMALL, use_bn=True)``.
+    That takes many times as long, and has the same kinds of layers. But right code need not know other names than those
+    of the handout, and need not look into its table when it is called.
     """
     try:
-        call(configs.update, {SMALL: SMALL_CONFIG})
-        model = build_light(build, SMALL, use_bn=True)
-        if shapes is not None:
-            expect_shapes(model, shapes)
-    except (StudentError, MissingName, CheckFailed):
-        return "VGG11"
-    return SMALL
+        call(student.CONFIGS.update, {SMALL: SMALL_CONFIG})
+        compare(SMALL)
+    except failures:
+        release(student)
+        compare("VGG11")
 
 
 def expect_shapes(model: Remote, expected: Sequence[Shape]) -> Remote:

@@ -69,6 +69,9 @@ def expect_same_function(
             raise CheckFailed(
                 gettext("{student} changes its input in place; work on a new tensor.").format(student=student)
             )
+        if isinstance(called.result, torch.Tensor) and called.result.dtype != expected.dtype:
+            said = gettext("{what} gives {dtype}; {expected} is expected.")
+            raise CheckFailed(said.format(what=what, dtype=called.result.dtype, expected=expected.dtype))
         if not same(called.result, expected):
             _explain(student, original.module(training), x, called.result, expected, what)
     if training:
@@ -184,7 +187,7 @@ def expect_fresh(first: Remote, second: Remote, parameters: Sequence[str], *, dr
         CheckFailed: the named ``parameters`` are the same in both, or load_state_dict takes what does not fit.
     """
     for name in parameters:
-        one, other = (expect_tensor(each.get_parameter(name), f"{each}.{name}") for each in (first, second))
+        one, other = (expect_tensor(parameter(each, name), f"{each}.{name}") for each in (first, second))
         if one.dtype != other.dtype or not torch.equal(one, other):
             continue
         if drawn:
@@ -195,7 +198,7 @@ def expect_fresh(first: Remote, second: Remote, parameters: Sequence[str], *, dr
                 ).format(first=first, name=name)
             )
         first.load_repeated({name: one.flatten()[:1] + 1})
-        if not torch.equal(expect_tensor(second.get_parameter(name), f"{second}.{name}"), other):
+        if not torch.equal(expect_tensor(parameter(second, name), f"{second}.{name}"), other):
             raise CheckFailed(
                 gettext("{first}, called twice, gives two models that share their {name}: make new layers.").format(
                     first=first, name=name
@@ -210,6 +213,34 @@ def expect_fresh(first: Remote, second: Remote, parameters: Sequence[str], *, dr
             first=first
         )
     )
+
+
+def parameter(model: Remote, name: str) -> Any:
+    """The parameter of that name, e.g. "layer1.0.weight", as the model's get_parameter gives it; some have none."""
+    try:
+        return model.get_parameter(name)
+    except StudentError:  # a ScriptModule, say
+        found: Any = model
+        for part in name.split("."):
+            found = getattr(found, part)
+        return found.value()
+
+
+def expect_gradients_in_training(student: Remote, x: torch.Tensor, outputs: int) -> None:
+    """In train mode every parameter that is trained has a gradient, after ``student`` has given (N, outputs) for ``x``.
+
+    What it is, random layers may decide.
+
+    Raises:
+        CheckFailed: naming the first that has none, or one that is not finite.
+    """
+    student.train()
+    trained = {entry.name for entry in student.parameters() if entry.requires_grad}
+    for name, gradient in student.gradients(x, torch.ones(len(x), outputs), most=COMPARED).parameters.items():
+        if name in trained and (gradient is None or not torch.isfinite(gradient).all()):
+            raise CheckFailed(
+                gettext("In train mode {name} of {student} has no gradient.").format(name=name, student=student)
+            )
 
 
 def same(actual: Any, expected: torch.Tensor, scale: float = 0.0) -> bool:

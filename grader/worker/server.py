@@ -165,6 +165,7 @@ class Server:
         sys.modules[name] = module
         spec.loader.exec_module(module)
         self.module = module
+        self.records = torch.is_grad_enabled()
         return [key for key in vars(module) if not key.startswith("__")]
 
     def get(self, target: object, path: str) -> object:
@@ -207,10 +208,12 @@ class Server:
         ``backwards`` as `files.backwards`. A network is made with gradients recorded, as in a program.
 
         Raises:
-            RuntimeError: they are not recorded any more after that.
+            RuntimeError: they are not recorded any more after that, or already were not after the import.
         """
         function: Any = self.get(target, path)
         makes = isinstance(function, type) and issubclass(function, nn.Module)
+        if (grad or makes) and not self.records:
+            raise RuntimeError("Importing the file leaves gradients switched off: use `with torch.no_grad():`.")
         if seed is not None:
             torch.manual_seed(seed)
         before = [_version(argument) for argument in args]

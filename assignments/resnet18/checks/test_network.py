@@ -105,9 +105,14 @@ def test_make_layer(student, layers, n_classes):
     # Where two blocks are one and the same, their parameters count once.
     expect_parameter_count(model, sum(prod(shape) for key, shape in state.items() if key.endswith(("weight", "bias"))))
     other = student.probe("derived", block)
-    model = expect_module(without_weights(student.ResNet18, other, list(layers), n_classes), f"ResNet18({layers})")
+    model = expect_module(
+        without_weights(student.ResNet18, other, list(layers), n_classes=n_classes), f"ResNet18({layers})"
+    )
     if other.type == "type" and [layer.type for layer in model.layers()].count("Derived") != sum(layers):
         raise CheckFailed(gettext("ResNet18(block, ...) is not made of the block that it is given."))
+    if n_classes % 2:  # often enough
+        default = expect_module(without_weights(student.ResNet18, block, list(layers)), f"ResNet18(BasicBlock, {layers})")
+        expect_state(default, network_state(layers, 10))
     # The network's own layers change size and channels together, or neither.
     inputs = 512
     for outputs, blocks, stride in ((512, 1, 2), (64, 2, 1), (64, 1, 1)):

@@ -73,7 +73,7 @@ def test_block_shape(student, inputs, middle, outputs, height, width):
 @given(inputs=widths(), middle=widths(), outputs=widths(), height=sides(), width=sides())
 def test_block_downsample_shape(student, inputs, middle, outputs, height, width):
     """ResidualBlock with downsample halves height and width (rounded up), for any channels"""
-    block = expect_module(student.ResidualBlock(inputs, middle, outputs, downsample=True), "ResidualBlock(...)")
+    block = expect_module(student.ResidualBlock(inputs, middle, outputs, True), "ResidualBlock(...)")
     x = torch.zeros(2, inputs, height, width)
     shape = (2, outputs, (height + 1) // 2, (width + 1) // 2)
     expect_shape(block(x), shape, gettext("{module} on {shape}").format(module=block, shape=tuple(x.shape)))

@@ -1,10 +1,12 @@
 """Public checks of vgg_functional: the parameters, shapes, and what may be used."""
 
+from math import prod
+
 import torch
 
 from grader.checks import CheckFailed, check
 from grader.checks.architecture import expect_shape
-from grader.checks.leaves import build, build_light, derivative, expect_leaves, expect_own, expect_shapes, small_one, with_large
+from grader.checks.leaves import build, build_light, derivative, expect_leaves, expect_own, expect_shapes, with_large, with_small
 from grader.checks.source import expect_unused
 from grader.language import gettext
 from grader.student import DRAWN, release
@@ -76,6 +78,12 @@ def test_count(student):
             )
         if look(hold(model))[0].device != "meta":
             asked = asked[-1:]  # each one takes seconds and half a gigabyte: one more will do
+    release(student)
+    model = build_light(student.VGGSmall, "VGG13", num_classes=7, input_channels=1)
+    found, count = model.count_parameters(), sum(map(prod, shapes_of("VGG13", SMALL, 7, 1)))
+    if type(found) is not int or found != count:
+        message = gettext("count_parameters() of {model} is {found}; {count:,} is expected.")
+        raise CheckFailed(message.format(model=model, found=str(found)[:60], count=count), expected=count)
 
 
 @check(
@@ -130,28 +138,32 @@ def test_large_shape(student, context):
 )
 def test_gradients(student):
     """backward() reaches every parameter, gradients add up, and zero_grad() forgets them"""
-    model = build(student.VGGSmall, small_one(student.VGGSmall, student.CONFIGS), draws=DRAWN)
-    held = hold(model)
-    x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-    cotangent = torch.tensor([[1.0, -2.0, 3.0, 1.0, -1.0, 2.0, -3.0, 1.0, -1.0, 2.0]])
-    first = derivative(model, held, x, cotangent, training=False).leaves
-    for place, gradient in enumerate(first):
-        if gradient is None or not gradient.any():
-            message = gettext("{what} gets no gradient: forward does not use it, or something cuts the graph.")
-            raise CheckFailed(message.format(what=f"{held}[{place}]"))
-    second = derivative(model, held, x, cotangent, training=False).leaves
-    twice = [(one * 2, two) for one, two in zip(first, second, strict=False)]
-    if not all(
-        two is not None and two.shape == one.shape and (torch.equal(two, one) or torch.allclose(two, one))
-        for one, two in twice
-    ):
-        raise CheckFailed(gettext("After a second backward() the gradients are not twice those of the first one."))
-    derivative(model, held, x, cotangent * torch.inf, training=False)  # times 0 this is nan
-    model.zero_grad()
-    for place, leaf in enumerate(look(held, gradients=True)):
-        if leaf.gradient is not None and leaf.gradient.any():
-            message = gettext("{what} still has a gradient after zero_grad().")
-            raise CheckFailed(message.format(what=f"{held}[{place}]"))
+
+    def compare_with(name):
+        model = build(student.VGGSmall, name, draws=DRAWN)
+        held = hold(model)
+        x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+        cotangent = torch.tensor([[1.0, -2.0, 3.0, 1.0, -1.0, 2.0, -3.0, 1.0, -1.0, 2.0]])
+        first = derivative(model, held, x, cotangent, training=False).leaves
+        for place, gradient in enumerate(first):
+            if gradient is None or not gradient.any():
+                message = gettext("{what} gets no gradient: forward does not use it, or something cuts the graph.")
+                raise CheckFailed(message.format(what=f"{held}[{place}]"))
+        second = derivative(model, held, x, cotangent, training=False).leaves
+        twice = [(one * 2, two) for one, two in zip(first, second, strict=False)]
+        if not all(
+            two is not None and two.shape == one.shape and (torch.equal(two, one) or torch.allclose(two, one))
+            for one, two in twice
+        ):
+            raise CheckFailed(gettext("After a second backward() the gradients are not twice those of the first one."))
+        derivative(model, held, x, cotangent * torch.inf, training=False)  # times 0 this is nan
+        model.zero_grad()
+        for place, leaf in enumerate(look(held, gradients=True)):
+            if leaf.gradient is not None and leaf.gradient.any():
+                message = gettext("{what} still has a gradient after zero_grad().")
+                raise CheckFailed(message.format(what=f"{held}[{place}]"))
+
+    with_small(student, compare_with)
 
 
 @check(

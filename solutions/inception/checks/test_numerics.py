@@ -80,6 +80,10 @@ def test_bottleneck_cost_counted(student, inputs, reduced, outputs, kernel, heig
 @example(inputs=7, outputs=2, kernel=3)
 @example(inputs=4, outputs=13, kernel=1)
 @example(inputs=4096, outputs=4096, kernel=3)  # 3,686: a search must go on for so long
+@example(inputs=25, outputs=32, kernel=3)  # the quotient is hardly larger than the answer, or not at all
+@example(inputs=512, outputs=144, kernel=3)
+@example(inputs=162, outputs=256, kernel=5)
+@example(inputs=449, outputs=2048, kernel=7)
 def test_most_reduced_counted(student, inputs, outputs, kernel):
     """most_reduced saves multiply-adds, and one channel more does not"""
     what = f"most_reduced({inputs}, {outputs}, {kernel})"

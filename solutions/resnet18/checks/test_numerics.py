@@ -5,9 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from grader import probes
 from grader.checks import check
 from grader.checks.architecture import expect_module
-from grader.checks.numerics import expect_fresh, expect_same_function, expect_same_gradient
+from grader.checks.numerics import (
+    expect_fresh,
+    expect_gradients_in_training,
+    expect_same_function,
+    expect_same_gradient,
+)
 from grader.checks.strategies import seeds, sides, widths
 from grader.checks.weights import calibrate, give_weights
 from grader.student import DRAWN, call
@@ -23,17 +29,19 @@ BLOCK_HINT = "conv1, bn1, ReLU, conv2, bn2; add the shortcut; then ReLU."
     size=st.tuples(sides(), sides()),
     seed=seeds(),
     training=st.booleans(),
-    projected=st.booleans(),
+    stride=st.integers(0, 3),
 )
-def test_block_function(student, reference, channels, size, seed, training, projected):
+def test_block_function(student, reference, channels, size, seed, training, stride):
     """BasicBlock computes the right function, forward and backward, with down_sample and without"""
     generator = torch.Generator().manual_seed(seed)
-    # Any module can be the down_sample: here it is another block.
-    theirs = {"down_sample": reference.BasicBlock(channels, channels)} if projected else {}
-    own = {"down_sample": student.BasicBlock(channels, channels)} if projected else {}
-    original = reference.BasicBlock(channels, channels, **theirs)
+    # Any module can be the down_sample: here it is one of two layers. Without a stride there is none.
+    sizes = {"in_channels": channels, "out_channels": channels, "kernel_size": 1, "stride": stride}
+    down = "nested", [("Conv2d", sizes), ("ReLU", {})]
+    theirs = (stride, probes.make(*down)) if stride else ()
+    own = (stride, student.probe(*down)) if stride else ()
+    original = reference.BasicBlock(channels, channels, *theirs)
     calibrate(original, torch.randn(4, channels, 7, 8, generator=generator), seed)
-    mine = give_weights(student.BasicBlock(channels, channels, **own), original)
+    mine = give_weights(student.BasicBlock(channels, channels, *own), original)
     x = torch.randn(3, channels, *size, generator=generator)
     inputs = [x] if training else [x, 8 * x[:1]]  # in large numbers ReLU6 shows
     expect_same_function(mine, original, inputs, training=training)
@@ -108,3 +116,4 @@ def test_resnet18_gradient(student, reference, context):
     other = expect_module(student.once("resnet18"), "resnet18()")
     expect_fresh(mine, other, ["conv1.weight", "layer4.1.conv2.weight", "fc.weight"], drawn=False)
     expect_same_gradient(give_weights(mine, made[0]), made[0], x[:1])
+    expect_gradients_in_training(mine, x, 10)

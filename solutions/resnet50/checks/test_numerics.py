@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from grader.checks import check
 from grader.checks.architecture import expect_module, expect_shape
 from grader.checks.initial import expect_uniform
-from grader.checks.numerics import expect_fresh, expect_same_function, expect_same_gradient
+from grader.checks.numerics import (
+    expect_fresh,
+    expect_gradients_in_training,
+    expect_same_function,
+    expect_same_gradient,
+    parameter,
+)
 from grader.checks.strategies import seeds, sides, widths
 from grader.checks.weights import calibrate, give_weights
 from grader.student import DRAWN, call
@@ -150,12 +156,13 @@ def test_resnet50_gradient(student, context):
     original = made[0]
     mine = expect_module(called.result, "ResNet50_layer4()")
     other = expect_module(student.once("ResNet50_layer4"), "ResNet50_layer4()")
-    weights = ["layer1.0.weight", "layer4.5.layer.1.0.weight", "fc.weight"]
+    weights = ["layer1.0.weight", "layer2.0.layer.0.0.weight", "layer4.5.layer.1.0.weight", "fc.weight"]
     expect_fresh(mine, other, weights)
     for key in weights:
         what = f"ResNet50_layer4().{key}"
         wanted = original.module().get_parameter(key)
-        weight = expect_shape(mine.get_parameter(key), tuple(wanted.shape), what)
+        weight = expect_shape(parameter(mine, key), tuple(wanted.shape), what)
         bound = (6 / (wanted[0].numel() + wanted[:, 0].numel())) ** 0.5  # Glorot and Bengio, 2010
         expect_uniform(weight, bound, what, drawn=DRAWN)
     expect_same_gradient(give_weights(mine, original), original, x[:1])
+    expect_gradients_in_training(mine, x[1:], 10)

@@ -320,6 +320,8 @@ def test_resume(student, plan, schedule, done, left, more):
     whole = everything(plan, student.probe, schedule)
     losses = with_gradients(student.fit, *whole, epochs, f"whole-{path}")
     expect_weights(whole[0], ours[0].state_dict(), plan.weights(), f"fit(..., epochs={epochs}, path)")
+    after_it = gettext("fit(..., epochs={epochs}, path): the rate afterwards").format(epochs=epochs)
+    expect_rates(student, whole[3], probes.rates(ours[3]), after_it)
 
     if done:  # as far as that, and later further: another call, which nothing interrupts
         pieces, name = everything(plan, student.probe, schedule), f"pieces-{path}"
