@@ -103,7 +103,7 @@ def give_weights(student: Any, reference: nn.Module | Answers) -> Remote:
 
     Names that differ do not matter here as long as the shapes, in order, are the same, or each has its like in another
     order or form, as a convolution's weight has in (out, in * k * k): whether a checkpoint loads is a check of its own
-    (`architecture.expect_state`).
+    (`architecture.expect_state`). So do further names of the same parameters.
 
     Raises:
         CheckFailed: the parameters do not correspond.
@@ -117,6 +117,8 @@ def give_weights(student: Any, reference: nn.Module | Answers) -> Remote:
         "buffer": [(key, tuple(value.shape)) for key, value in state.items() if key in buffers],
     }
     parameters, held = module.state()
+    aliases = module.aliases() if len(held) > len(theirs["buffer"]) else {}
+    held = [entry for entry in held if entry.name not in aliases]
     mine = {
         "parameter": [(entry.name, entry.shape) for entry in parameters],
         "buffer": [(entry.name, entry.shape) for entry in held],
@@ -150,6 +152,7 @@ def give_weights(student: Any, reference: nn.Module | Answers) -> Remote:
                 expected=len(expected),
                 actual=len(actual),
             )
+    renamed.update({alias: renamed[name] for alias, name in aliases.items() if name in renamed})
     call_soon(module.load_state_dict, renamed)
     return module
 

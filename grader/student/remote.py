@@ -265,16 +265,20 @@ class Remote:
         """`parameters` and `buffers`, in one request."""
         return self._ask("state", lambda answer: (_read_parameters(answer), _read_buffers(answer)))
 
+    def aliases(self) -> dict[str, str]:
+        """Names under which a parameter is in the state_dict once more, each with its first one."""
+        return self._ask("state", lambda answer: {str(alias): str(name) for alias, name in answer["aliases"]})
+
     def kept(self) -> tuple[list[str], dict[str, torch.Tensor]] | None:
-        """The `buffers`' names, and their numbers by name; None where its ``state_dict()`` is no dictionary."""
+        """The names of its buffers, and their numbers by name; None where its ``state_dict()`` is no dictionary."""
         self.need_module()
 
         def read(answer: Any) -> tuple[list[str], dict[str, torch.Tensor]] | None:
             if answer["values"] is None:
                 return None
-            return [entry.name for entry in _read_buffers(answer)], {
-                str(name): _tensor(value) for name, value in answer["values"].items()
-            }
+            aliases = {str(alias) for alias, _ in answer["aliases"]}
+            names = [entry.name for entry in _read_buffers(answer) if entry.name not in aliases]
+            return names, {str(name): _tensor(value) for name, value in answer["values"].items()}
 
         return self._session.request("state", f"{self._written}.state_dict()", read, target=self, values=True)
 

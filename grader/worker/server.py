@@ -237,11 +237,12 @@ class Server:
     def state(self, target: nn.Module, values: bool = False) -> dict[str, object]:
         """Parameters and persistent buffers of ``target``: names, shapes, dtypes; with ``values`` the buffers' numbers.
 
-        The numbers are None where its state_dict is no dictionary.
+        The numbers are None where its state_dict is no dictionary. A parameter's second name is among the buffers; of
+        what has several, ``aliases`` are the others, each with the first one.
         """
         held: Any = target.state_dict()
         if values and not isinstance(held, Mapping):
-            return {"parameters": [], "buffers": [], "values": None}
+            return {"parameters": [], "buffers": [], "values": None, "aliases": []}
         parameters = dict(target.named_parameters())
         buffers = [
             (name, value) for name, value in held.items() if name not in parameters and isinstance(value, torch.Tensor)
@@ -253,6 +254,7 @@ class Server:
             ],
             "buffers": [[name, value.shape, str(value.dtype)] for name, value in buffers],
             "values": dict(buffers) if values else None,
+            "aliases": _aliases(target),
         }
 
     def layers(self, target: nn.Module) -> list[object]:
@@ -353,6 +355,12 @@ class Server:
 def _sendable(text: str) -> str:
     """Exactly ``text``, but what UTF-8 cannot say (lone surrogates) as escapes."""
     return str(text).encode(errors="backslashreplace").decode()
+
+
+def _aliases(module: nn.Module) -> list[list[str]]:
+    first: dict[int, str] = {}
+    named = nn.Module.named_parameters(module, remove_duplicate=False)
+    return [[name, first[id(value)]] for name, value in named if first.setdefault(id(value), name) != name]
 
 
 def _version(argument: object) -> object:
