@@ -118,7 +118,7 @@ def measure(model: Remote, benchmark: Benchmark) -> Accuracy:
 
 
 def _batch_sizes(test: SequentialTest, known: torch.Tensor | None, order: torch.Tensor, exact: bool) -> list[int]:
-    """How many images to ask about at a time.
+    """How many images to ask about at a time; as soon as one is decided no more are asked about.
 
     >>> known = torch.arange(450) != 7
     >>> _batch_sizes(SequentialTest(450, 0.9, 449), known, torch.arange(450), exact=False)
@@ -128,6 +128,8 @@ def _batch_sizes(test: SequentialTest, known: torch.Tensor | None, order: torch.
     if known is not None and not exact:  # a model that agrees with the reference: decided by these
         test.update(known[order].numpy(), known[order].numpy())
         soon = max(0, min(test.decided_at or 0, total) - FIRST)
+        if soon:  # twice as many at a time, so that a model that only computes so many shows
+            soon = min(max(soon, 2 * FIRST), total - FIRST)
     sizes = [min(FIRST, total)]
     parts = -(-soon // LARGE)
     sizes += [soon * (part + 1) // parts - soon * part // parts for part in range(parts)]
