@@ -116,7 +116,6 @@ def test_the_first_wrong_step_is_named(net: Remote) -> None:
 
 
 def test_steps_that_are_not_reached(net: Remote) -> None:
-    with pytest.raises(CheckFailed, match=r"net\(\)\.5 gives no output, or is never called"):
-        expect_steps(net, X, {"5": (1, 2)})
+    expect_steps(net, X, {"5": (1, 2)})  # never called: its forward may have been, or its weights used without it
     with pytest.raises(CheckFailed, match=r"net\(\)\.4 gives no output: .*shapes cannot be multiplied"):
         expect_steps(net, torch.zeros(1, 3, 9, 9), {"3": (1, 196), "4": (1, 2)})

@@ -157,7 +157,7 @@ def test_one_function_spoilt(graded, body: str, status: Status, sentence: str) -
 
 
 def test_each_check_out_of_time_halves_the_limit_of_the_next(graded, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grader.judge.plugin.LEAST", 2)
+    monkeypatch.setattr("grader.judge.run.LEAST", 2)
     hanging = with_first("while True: pass").replace("    return x\n\nclass", "    while True: pass\n\nclass")
     messages = [test.extra_data.message for test in graded(hanging).tests]
     assert "did not finish within 6 s" in messages[0]

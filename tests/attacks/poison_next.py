@@ -1,5 +1,5 @@
 # Leaves traps for whoever is graded next: files, settings, caches, shared memory, modules.
-# expect: double=* shape=error function=blocked
+# expect: architecture=error double=* shape=error function=blocked
 import os
 import random
 import resource
