@@ -67,7 +67,6 @@ def test_mistakes_of_the_bank(name: str) -> None:
 @pytest.mark.parametrize("name", BUILT)
 def test_right_submissions(name: str, workers: Workers) -> None:
     """Nothing is found between the solution and what is right, even when it is looked for."""
-
     build, shape = BUILT[name]
     chosen = assignments.load(name, ROOT, timeout=600)
     reference = import_solution(chosen)

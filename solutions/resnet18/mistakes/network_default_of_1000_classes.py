@@ -1,6 +1,6 @@
 """ResNet18 has 1000 classes by default.
 
-Caught by: layers
+Caught by: network
 """
 
 import random

@@ -1,6 +1,6 @@
 """ResNet18 has no default for n_classes.
 
-Caught by: layers
+Caught by: network
 """
 
 import random
