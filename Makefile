@@ -45,7 +45,7 @@ test-long: ready ## run the others: whole classes and courses, a browser, a part
 	@$(PYTEST) -m long $(ARGS)
 
 bank: ready ## grade every wrong and every unusual right submission in solutions/; all verdicts and diagnoses must be right
-	@WHOLE_BANK=1 $(BIN)/python -m pytest -s tests/test_bank.py tests/test_diagnosis_bank.py $(ARGS)
+	@WHOLE_BANK=1 DIAGNOSES=all $(BIN)/python -m pytest -s tests/test_bank.py tests/test_diagnosis_bank.py $(ARGS)
 
 audit: ready ## measure the checks with edits of the solutions, and the bank: A=vgg16 LIMIT=50 SEED=1 JSON=file HTML=file
 	@$(BIN)/grader audit $(A) $${LIMIT:+--limit "$$LIMIT"} $${SEED:+--seed "$$SEED"} $${HTML:+--html "$$HTML"} \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ from grader.result import FAILURES, Result
 ROOT = Path(__file__).resolve().parent.parent
 LEAST = 8  # variants of each assignment that an ordinary test run grades; a mistake takes less time: all of them
 WHOLE = os.environ.get("WHOLE_BANK") == "1"
+FEW = 4  # diagnoses: every fourth file, but for DIAGNOSES=all
 _state: dict[str, Any] = {}
 
 
@@ -23,6 +25,11 @@ def submissions(name: str, kind: str) -> list[Path]:
     """The files of solutions/<name>/<kind>/, "mistakes" or "variants"; with WHOLE_BANK=1 all of these, too."""
     files = sorted((ROOT / "solutions" / name / kind).glob("*.py"))
     return files if WHOLE or kind == "mistakes" else files[:: max(1, len(files) // LEAST)]
+
+
+def some(files: list[Path]) -> list[Path]:
+    """Those that a test run diagnoses."""
+    return files if os.environ.get("DIAGNOSES") == "all" else files[::FEW]
 
 
 def grade_all(name: str, files: list[Path]) -> dict[Path, Result]:
@@ -47,16 +54,29 @@ def look_at_all(name: str, files: list[Path]) -> dict[Path, list[Finding]]:
         return {file: found[file].result() for file in files}
 
 
+def compare_all(name: str, files: list[Path], maker: str, shape: tuple[int, ...]) -> dict[Path, Finding | None]:
+    """What the diagnosis finds between the solution's model and each file's, looked for in all it can tell.
+
+    Both are what ``maker`` returns; they are given a batch of ``shape``.
+    """
+    with pool(name) as judges:
+        found = {file: judges.submit(_compare, file, maker, shape) for file in files}
+        return {file: found[file].result() for file in files}
+
+
 def pool(name: str) -> ProcessPoolExecutor:
     """As many judges of an assignment as there are cores."""
     return ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), _start, (name,))
 
 
 def _start(name: str) -> None:
+    import torch
+
     from grader.cli import assignments
     from grader.judge.context import Kept
     from grader.judge.workers import Workers
 
+    torch.set_num_threads(1)  # as a judge and its workers have it
     # None of them hangs. On a busy machine importing torchvision alone can take longer than an assignment allows.
     chosen = assignments.load(name, ROOT, timeout=600)
     _state.update(assignment=chosen, workers=Workers(preload=chosen.settings.preload), kept=Kept(chosen))
@@ -82,8 +102,6 @@ def _grade(file: Path, only: list[str] | None = None) -> Result:
 
 
 def _look(file: Path) -> list[Finding]:
-    import torch
-
     from grader import datasets, submission
     from grader.judge.context import Context
     from grader.judge.diagnose import diagnose
@@ -91,10 +109,32 @@ def _look(file: Path) -> list[Finding]:
     from grader.judge.run import Run
     from grader.judge.session import Session
 
-    torch.set_num_threads(1)
     chosen, workers, kept = (_state[key] for key in ("assignment", "workers", "kept"))
     handed_in = submission.read(chosen, file)
     context = Context(chosen, handed_in, lambda: datasets.find(Path("digits")), 0, threads=1, kept=kept)
     with closing(Session(workers, handed_in.files, import_seconds=600)) as session:
         run = run_checks(Run(session, context, only=catchers(file), stop_after=FAILURES))
     return list(diagnose(run, context, workers).values())
+
+
+def _compare(file: Path, maker: str, shape: tuple[int, ...]) -> Finding | None:
+    import torch
+
+    from grader import submission
+    from grader.judge.context import import_solution
+    from grader.judge.examine import Made, Subject, examine
+    from grader.judge.session import Session
+    from grader.student import Student, StudentError
+
+    chosen, workers, _ = (_state[key] for key in ("assignment", "workers", "kept"))
+    handed_in = submission.read(chosen, file)
+    with closing(Session(workers, handed_in.files, import_seconds=600, watch=True)) as session:
+        session.begin(600)
+        student = Student(session)
+        subject = Subject(getattr(student, maker)(), "", torch.zeros(shape), "backward")
+        try:
+            return examine(subject, Made(import_solution(chosen), student), frozenset(), time.monotonic() + 600)
+        except StudentError as error:
+            if "not supported on ScriptModules" in error.text:  # torch lets nobody look into these
+                return None
+            raise

@@ -17,6 +17,7 @@ from grader.checks.leaves import (
     expect_shapes,
     give,
     with_large,
+    with_small,
 )
 from grader.judge.session import Session
 from grader.judge.workers import Workers
@@ -88,6 +89,20 @@ def step(params):
     with torch.no_grad():
         for p in params:
             p -= p.grad
+
+CONFIGS = {"VGG11": [64, "M"]}
+KNOWN = ("VGG11",)
+
+def from_the_table(name):
+    return len(CONFIGS[name])
+
+def from_a_copy(name):
+    return len({"VGG11": [64, "M"]}[name])
+
+def of_known_names(name):
+    if name not in KNOWN:
+        raise ValueError(name)
+    return len(CONFIGS[name])
 '''
 
 
@@ -253,3 +268,30 @@ def test_what_is_withheld_cannot_be_used_under_any_name(forbidding: Student, how
 
 def test_what_is_not_withheld_can(forbidding: Student) -> None:
     assert forbidding.y.value() > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("from_the_table", ["VGG9"]), ("from_a_copy", ["VGG9", "VGG11"]), ("of_known_names", ["VGG9", "VGG11"])],
+)
+def test_a_small_configuration_where_the_table_takes_one(student: Student, name: str, wanted: list[str]) -> None:
+    asked = []
+
+    def compare(config: str) -> None:
+        asked.append(config)
+        assert isinstance(getattr(student, name)(config), int)
+
+    with_small(student, compare)
+    assert asked == wanted
+
+
+def test_what_fails_with_the_large_configuration_too_fails(student: Student) -> None:
+    asked = []
+
+    def compare(config: str) -> None:
+        asked.append(config)
+        raise CheckFailed(config)
+
+    with pytest.raises(CheckFailed, match="VGG11"):
+        with_small(student, compare)
+    assert asked == ["VGG9", "VGG11"]

@@ -15,9 +15,11 @@ from grader.checks.numerics import (
     GradientDiffers,
     difference,
     expect_fresh,
+    expect_gradients_in_training,
     expect_same_function,
     expect_same_gradient,
     nearby,
+    parameter,
     same,
 )
 from grader.checks.weights import calibrate, give_weights
@@ -113,6 +115,26 @@ def wide():
 
 def double():
     return build().double()
+
+def widened():
+    return nn.Sequential(*build(), Widen())
+
+class Widen(nn.Module):
+    def forward(self, x):
+        return x.double()
+
+def scripted():
+    return torch.jit.script(build())
+
+class CutInTraining(Wrapped):
+    def forward(self, x):
+        x = self.inner[:5](x)
+        return self.inner[5](x.detach() if self.training else x)
+
+class NanInTraining(Wrapped):
+    def forward(self, x):
+        x = self.inner(x)
+        return x + (self.inner[0].bias * 0).sqrt().sum() * 0 if self.training else x
 """
 X = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -167,14 +189,14 @@ def test_running_statistics_are_those_of_the_batch() -> None:
 
 def test_every_layer_matters_under_calibrated_weights() -> None:
     model = original()
-    assert all(parameter.abs().max() > 0.01 for parameter in model.parameters())
+    assert all(value.abs().max() > 0.01 for value in model.parameters())
     assert (model[1].running_mean.abs() > 1e-3).all()
     expected = model(X)
-    for name, parameter in model.named_parameters():
-        kept = parameter.detach().clone()
-        parameter.data *= 1.1
+    for name, value in model.named_parameters():
+        kept = value.detach().clone()
+        value.data *= 1.1
         assert not same(model(X), expected), name
-        parameter.data = kept
+        value.data = kept
 
 
 def test_the_seed_decides_and_torchs_own_numbers_go_on_undisturbed() -> None:
@@ -338,3 +360,41 @@ def test_weights_in_another_order_and_form(work: Student) -> None:
         expect_same_function(give_weights(work.Crossed(), convolution), convolution, [x])
     with pytest.raises(CheckFailed, match="has shape"):
         give_weights(work.Bare(4), convolution)
+
+
+def test_an_output_of_another_precision(work: Student) -> None:
+    reference = original()
+    mine = give_weights(expect_module(work.widened(), "widened()"), reference)
+    with pytest.raises(CheckFailed, match=r"float64; torch\.float32 is expected"):
+        expect_same_function(mine, reference, [X])
+
+
+def test_another_output_the_second_time(work: Student) -> None:
+    """It is asked for unless the check leaves it to another."""
+    reference = original()
+    mine = give_weights(expect_module(work.Counting(), "Counting()"), reference)
+    with pytest.raises(CheckFailed, match="again with the same input"):
+        expect_same_function(mine, reference, [X])
+    mine = give_weights(expect_module(work.Counting(), "Counting()"), reference)
+    expect_same_function(mine, reference, [X], again=False)
+
+
+def test_gradients_in_train_mode(work: Student) -> None:
+    expect_gradients_in_training(expect_module(work.Wrapped(), "Wrapped()"), X, 2)
+    for name, said in (("CutInTraining", r"inner\.0\.weight .*no gradient"), ("NanInTraining", r"inner\.0\.bias")):
+        mine = expect_module(getattr(work, name)(), name)
+        with pytest.raises(CheckFailed, match=f"In train mode {said}"):
+            expect_gradients_in_training(mine, X, 2)
+
+
+def test_what_is_frozen_needs_no_gradient_in_train_mode(work: Student) -> None:
+    mine = expect_module(work.CutInTraining(), "CutInTraining()")
+    mine.inner.requires_grad_(False)
+    mine.inner.get_submodule("5").requires_grad_(True)
+    expect_gradients_in_training(mine, X, 2)
+
+
+def test_parameters_of_scripted_networks(work: Student) -> None:
+    """Which have no get_parameter."""
+    for name in ("build", "scripted"):
+        assert parameter(expect_module(getattr(work, name)(), name), "0.weight").shape == (4, 3, 3, 3)

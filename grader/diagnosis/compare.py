@@ -140,12 +140,18 @@ def explain(ours: Run, theirs: Run, known: Known | None = None) -> Finding | Non
             return _shown(_culprit(one, other), pairs)
         else:
             return _shown(_between(ours, theirs, pending, passed, last, (one, other), pairs[index + 1 :]), pairs)
-    end, wanted = theirs.step(""), ours.step("")
+    end = theirs.step("")
     if not theirs.stopped and end is not None and end.output_shape is None:
         return Finding("", end.type, "forward", gettext("it returns no tensor."))
-    if theirs.stopped or end is None or wanted is None or not agree(end.output, wanted.output):
-        return _shown(_between(ours, theirs, pending, passed, last, (None, None), []), pairs)
-    return None
+    if agree_at_the_end(ours, theirs):
+        return None
+    return _shown(_between(ours, theirs, pending, passed, last, (None, None), []), pairs)
+
+
+def agree_at_the_end(ours: Run, theirs: Run) -> bool:
+    """Whether both models give the same, whatever happens on the way."""
+    end, wanted = theirs.step(""), ours.step("")
+    return not theirs.stopped and end is not None and wanted is not None and agree(end.output, wanted.output)
 
 
 def agree(actual: torch.Tensor | None, expected: torch.Tensor | None) -> bool:

@@ -18,6 +18,8 @@ _SHAPING = (
     "kernel_size", "groups", "num_features", "normalized_shape", "in_channels", "in_features", "out_channels",
     "out_features", "bias", "affine", "track_running_stats", "num_embeddings", "embedding_dim",
 )  # fmt: skip
+# What only layers with weights or running statistics have.
+_WEIGHTED = {"num_features", "normalized_shape", "in_channels", "in_features", "num_embeddings"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ def shared(pairs: Sequence[Pair]) -> Finding | None:
     """One layer with weights in the place of several of the reference's."""
     seen: dict[str, str] = {}
     for one, other in pairs:
-        if one is None or other is None or not set(one.layer.hyper_parameters) & set(_SHAPING):
+        if one is None or other is None or not _weighted(one):
             continue
         first = seen.setdefault(other.name, one.name)
         if first != one.name:
@@ -84,7 +86,7 @@ def difference(ours: Run, theirs: Run, state: State, known: Known | None = None)
 
 
 def _weighted(place: Place) -> bool:
-    return bool(set(place.layer.hyper_parameters) & set(_SHAPING))
+    return bool(_WEIGHTED & set(place.layer.hyper_parameters))
 
 
 def _named(one: Place, other: Place) -> Finding:

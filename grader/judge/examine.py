@@ -14,7 +14,7 @@ from torch import nn
 from grader import tracing
 from grader.checks.weights import calibrate
 from grader.diagnosis import structure
-from grader.diagnosis.compare import Known, Run, agree, explain, pairs_of
+from grader.diagnosis.compare import Known, Run, agree, agree_at_the_end, explain, pairs_of
 from grader.diagnosis.finding import Finding
 from grader.language import gettext
 from grader.protocol import PERIOD
@@ -25,6 +25,7 @@ from grader.worker.shapes import drawn
 Asked = Sequence[tuple[str, dict[str, Any]]]
 SEED = 1
 MOST = 4  # images
+INPUTS = 3  # on which gradients have to be wrong
 SMALL = 8  # pixels: what is compared on smaller images is compared on larger ones, too
 SIDES = (32, 64, 28)  # of images that a network may be made for
 
@@ -265,7 +266,10 @@ class _Pair:
             ours = self._reference(training)
             if ours.stopped:  # in train mode a batch of one, say
                 continue
-            found = explain(ours, self._student(training), self._known)
+            theirs = self._student(training)
+            # What differs on the way to the same output matters where a check looks on the way only.
+            alike = self.asked != "trace" and agree_at_the_end(ours, theirs)
+            found = None if alike else explain(ours, theirs, self._known)
             if found is not None:
                 trained = True in modes[: number + 1]
                 if found.what == "output" and not self._loaded(trained):
@@ -364,6 +368,12 @@ class _Pair:
         return None
 
     def _gradients(self, pairs: Sequence[Any]) -> Finding | None:
+        """What is wrong with the gradients on the input's first example, and on others near it, too.
+
+        A ReLU whose input is 0 up to rounding has its gradient in one model and none in the other
+        (`grader.checks.numerics.nearby`); wrong code is wrong on all inputs. Of a ResNet-50, computed with one thread
+        and with two, the gradients differ by more than a percent on 80 of 100 batches of four, and on none of one.
+        """
         assert self.x is not None
         if not self.x.is_floating_point():
             return None
@@ -372,14 +382,24 @@ class _Pair:
             return frozen
         self.original.eval()
         self.mine.eval()
-        x = self.x.clone().requires_grad_()
+        generator = torch.Generator().manual_seed(SEED)
+        first, found = self.x[:1], None
+        for number in range(INPUTS):
+            x = first + 0.1 * torch.randn(first.shape, generator=generator) if number else first
+            found = self._gradients_on(pairs, x)
+            if found is None or self._late():
+                break
+        return found
+
+    def _gradients_on(self, pairs: Sequence[Any], given: torch.Tensor) -> Finding | None:
+        x = given.clone().requires_grad_()
         self.original.zero_grad(set_to_none=True)
         output = self.original(x)
         cotangent = torch.randn(output.shape, generator=torch.Generator().manual_seed(SEED))
         (output * cotangent).sum().backward()
         root = self.theirs[0].type
         try:
-            found = self.mine.gradients(self.x, cotangent)
+            found = self.mine.gradients(given, cotangent)
         except StudentError as error:
             said = gettext("nothing can be trained: the backward pass stops with {text}").format(text=error.text[:200])
             return Finding("", root, "gradient", said)

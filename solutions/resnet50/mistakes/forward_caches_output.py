@@ -1,6 +1,6 @@
 """forward remembers its first output and returns it again for every later batch of the same size.
 
-Caught by: accuracy
+Caught by: whole
 """
 
 import torch
