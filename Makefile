@@ -51,14 +51,17 @@ audit: ready ## measure the checks with edits of the solutions, and the bank: A=
 	@$(BIN)/grader audit $(A) $${LIMIT:+--limit "$$LIMIT"} $${SEED:+--seed "$$SEED"} $${HTML:+--html "$$HTML"} \
 		$${JSON:+--json} $(if $(filter-out 1,$(JSON)),"$$JSON") $(ARGS)
 
+# ruff leaves out what assignments/NAME/ holds, but for what it is given by name.
+LINTED = . assignments/*/checks/*.py
+
 lint: ready ## ruff (rules and format) and mypy
-	@$(BIN)/python -m ruff check
-	@$(BIN)/python -m ruff format --check
+	@$(BIN)/python -m ruff check $(LINTED)
+	@$(BIN)/python -m ruff format --check $(LINTED)
 	@$(BIN)/python -m mypy
 
 format: ready ## let ruff mend and format the code
-	@$(BIN)/python -m ruff check --fix
-	@$(BIN)/python -m ruff format
+	@$(BIN)/python -m ruff check --fix $(LINTED)
+	@$(BIN)/python -m ruff format $(LINTED)
 
 translations: ready ## collect the sentences that students meet, and compile their translations (*/locale/)
 	@$(BIN)/python -m grader.translations

@@ -51,9 +51,10 @@ def difference(ours: Run, theirs: Run, state: State, known: Known | None = None)
     """Of two models that compute the same, as far as it could be seen; or of which nothing could be seen."""
     pairs = pairs_of(ours, theirs, known)
     both = [(one, other) for one, other in pairs if one is not None and other is not None]
+    fits = state.ours == state.theirs  # so every layer with weights is what it should be, whatever it is paired with
     for one, other in both:
         wrong = [name for name in differing(one.layer, other.layer) if name in _SHAPING]
-        if wrong and one.type == other.type:
+        if wrong and one.type == other.type and not (fits and _weighted(one)):
             return hyper_parameter(one.layer, other.layer, wrong)
     if set(state.ours) != set(state.theirs):
         gaps = [(one, other) for one, other in pairs if one is None or other is None]
@@ -74,6 +75,8 @@ def difference(ours: Run, theirs: Run, state: State, known: Known | None = None)
     for one, other in both:
         names = differing(one.layer, other.layer) if one.type == other.type else ["type"]
         for name in names:
+            if fits and name in _SHAPING and _weighted(one):
+                continue
             kinds.setdefault(name, (one, other))
     if len(kinds) == 1:
         ((name, (one, other)),) = kinds.items()

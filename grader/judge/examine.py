@@ -308,11 +308,16 @@ class _Pair:
         )
 
     def _names(self, pairs: Sequence[Any]) -> dict[str, str]:
-        """Each entry of the student's state_dict: the reference's, where there is one of the same shape."""
+        """Each entry of the student's state_dict: the reference's, where there is one of the same shape.
+
+        By name where all have the same ones, as a checkpoint is loaded; else by the layers' places, too.
+        """
         state = self.original.state_dict()
         parameters, buffers = self.mine.state()
         shapes = {entry.name: entry.shape for entry in (*parameters, *buffers)}
         found = {key: key for key in shapes if key in state and tuple(state[key].shape) == shapes[key]}
+        if len(found) == len(shapes) == len(state):
+            return found
         for one, other in pairs:
             if one is None or other is None:
                 continue

@@ -37,9 +37,7 @@ def expect_error(path, *args, why, **kwargs):
         raise
     given = ", ".join([*map(str, args), *(f"{key}={value}" for key, value in kwargs.items())])
     message = gettext("{what} gives {result!r}; an error is expected: {why}.")
-    raise CheckFailed(
-        message.format(what=f"{path}({given})", result=result, why=why), expected=gettext("an error")
-    )
+    raise CheckFailed(message.format(what=f"{path}({given})", result=result, why=why), expected=gettext("an error"))
 
 
 def side_of_output(n, f, p, s):
@@ -62,9 +60,7 @@ def seen_by_one_output(layers):
 
 
 @check(points=6, hint="n + 2p - f is how far the filter can move; // divides whole numbers.")
-@given(
-    steps=st.integers(0, 11), f=st.integers(1, 7), p=st.integers(0, 3), s=st.integers(1, 4), named=st.booleans()
-)
+@given(steps=st.integers(0, 11), f=st.integers(1, 7), p=st.integers(0, 3), s=st.integers(1, 4), named=st.booleans())
 def test_conv_output_size(student, steps, f, p, s, named):
     """conv_output_size is what torch's convolution gives, for any valid n, f, p, s"""
     n = steps * s + f - 2 * p
@@ -140,7 +136,9 @@ def expect_mean_std(result, images):
 
 
 def _expect_close(name, actual, allowed):
-    if not any(same(actual.double(), expected) or torch.allclose(actual.double(), expected, 1e-4) for expected in allowed):
+    if not any(
+        same(actual.double(), expected) or torch.allclose(actual.double(), expected, 1e-4) for expected in allowed
+    ):
         raise CheckFailed(
             gettext("The {name} of calc_mean_std is {actual}; {expected} is expected.").format(
                 name=name, actual=_shown(actual), expected=_shown(allowed[0])

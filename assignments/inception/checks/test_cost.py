@@ -59,7 +59,8 @@ def test_most_reduced(student):
 
 @check(
     points=6,
-    hint="Add up the four branches: a 1x1, two bottlenecks, and the 1x1 after the pooling, which itself multiplies nothing.",
+    hint="Add up the four branches: a 1x1, two bottlenecks, and the 1x1 after the pooling, which itself multiplies "
+    "nothing.",
     requires=["conv_cost"],
 )
 def test_inception_cost(student):

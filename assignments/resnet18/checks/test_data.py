@@ -37,7 +37,8 @@ def expect_split(before, tree, test_size, what):
         if abs(part["test"] - wanted) >= 1:
             raise CheckFailed(
                 gettext(
-                    "{what} puts {count} of {total} files of {name} into test/; with test_size {test_size} it should be "
+                    "{what} puts {count} of {total} files of {name} into test/; with test_size {test_size} it "
+                    "should be "
                     "{wanted:g}."
                 ).format(
                     what=what,
@@ -77,7 +78,8 @@ def test_count_images(student, dogs, cats):
 
 @check(
     points=8,
-    hint="For each class folder: shuffle its files, move the share test_size to test/<class>/, the rest to train/<class>/.",
+    hint="For each class folder: shuffle its files, move the share test_size to test/<class>/, the rest to "
+    "train/<class>/.",
 )
 @settings(max_examples=12)
 @given(

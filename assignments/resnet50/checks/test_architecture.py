@@ -5,13 +5,22 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from grader.checks import CheckFailed, check
-from grader.checks.architecture import expect_module, expect_parameter_count, expect_shape, expect_state, expect_steps, expect_tensor
+from grader.checks.architecture import (
+    expect_module,
+    expect_parameter_count,
+    expect_shape,
+    expect_state,
+    expect_steps,
+    expect_tensor,
+)
 from grader.checks.numerics import same
 from grader.checks.strategies import sides, widths
 from grader.language import gettext
 from grader.student import call
 
-BLOCK_HINT = "conv1x1(in, middle), conv3x3(middle, middle), conv1x1(middle, out): which stride and padding does each need?"
+BLOCK_HINT = (
+    "conv1x1(in, middle), conv3x3(middle, middle), conv1x1(middle, out): which stride and padding does each need?"
+)
 START_HINT = "To have one part graded before the others are written, set those to None instead of raising."
 
 
@@ -170,6 +179,8 @@ def test_resnet50_architecture(student):
     for count in (1, 2):
         what = gettext("ResNet50_layer4() on {count} images").format(count=count)
         expect_shape(model(torch.zeros(count, 3, 32, 32)), (count, 10), what)
-    single = expect_module(call(student.ResNet50_layer4, num_classes=1, draws=0).result, "ResNet50_layer4(num_classes=1)")
+    single = expect_module(
+        call(student.ResNet50_layer4, num_classes=1, draws=0).result, "ResNet50_layer4(num_classes=1)"
+    )
     what = gettext("{module} on {shape}").format(module=single, shape=(1, 3, 32, 32))
     expect_shape(single(torch.zeros(1, 3, 32, 32)), (1, 1), what)

@@ -57,7 +57,11 @@ def expect_line(model, weight, bias, what):
 def test_train_example(student):
     """train_one_epoch: the handout's example ends at weight 2.22 and bias 0.54, with a mean loss of 2.1467"""
     model = line(student)
-    arguments = straight(student), student.probe("criterion", "MSELoss"), student.probe("optimizer", model, "SGD", [0.1])
+    arguments = (
+        straight(student),
+        student.probe("criterion", "MSELoss"),
+        student.probe("optimizer", model, "SGD", [0.1]),
+    )
     loss = with_gradients(student.train_one_epoch, model, *arguments)
     expect_line(model, 2.22, 0.54, "train_one_epoch")
     expect_loss(loss, 2.1466667, gettext("{what}: the mean loss").format(what="train_one_epoch"))
@@ -117,7 +121,9 @@ def test_evaluate_leaves(student):
     for name in before:
         value, expected = found.get(name) if isinstance(found, dict) else None, gradients.get(name)
         if (value is None) != (expected is None) or (expected is not None and not torch.equal(value, expected)):
-            raise CheckFailed(gettext("evaluate changes the gradient that {name} holds.").format(name=name), actual=name)
+            raise CheckFailed(
+                gettext("evaluate changes the gradient that {name} holds.").format(name=name), actual=name
+            )
     for entry in model.state()[0]:
         if entry.requires_grad == entry.name.startswith("last."):
             message = gettext("evaluate changes whether {name} is trained (requires_grad).").format(name=entry.name)

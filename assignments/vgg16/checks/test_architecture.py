@@ -41,7 +41,9 @@ def state_of(cfg, batch_norm):
     return state
 
 
-@check(points=6, hint="Each 'M' halves height and width (rounded down); a convolution keeps them. Start with 3 channels.")
+@check(
+    points=6, hint="Each 'M' halves height and width (rounded down); a convolution keeps them. Start with 3 channels."
+)
 @settings(max_examples=15)
 @given(cfg=vgg_configs(), batch_norm=st.booleans(), data=st.data())
 def test_make_layers_shape(student, cfg, batch_norm, data):
@@ -56,7 +58,8 @@ def test_make_layers_shape(student, cfg, batch_norm, data):
 
 @check(
     points=6,
-    hint="One Conv2d (with bias) per number, BatchNorm2d after it only if batch_norm is True, all in one nn.Sequential.",
+    hint="One Conv2d (with bias) per number, BatchNorm2d after it only if batch_norm is True, all in one "
+    "nn.Sequential.",
     requires=["make_layers_shape"],
 )
 @settings(max_examples=15)
@@ -80,7 +83,10 @@ def test_make_layers_defaults(student):
     expect_state(expect_module(student.make_layers(cfg, True), "make_layers(cfg, True)"), state_of(cfg, True))
 
 
-@check(points=6, hint="Flatten everything but the batch: torch.flatten(x, 1). The classifier's last layer gives 10 numbers.")
+@check(
+    points=6,
+    hint="Flatten everything but the batch: torch.flatten(x, 1). The classifier's last layer gives 10 numbers.",
+)
 def test_vgg_shape(student):
     """VGG(features) gives 10 logits per image, for any batch size"""
     features = student.make_layers([8, "M", 8, "M", 16, "M", 16, "M", 512, "M"])
@@ -91,7 +97,9 @@ def test_vgg_shape(student):
         expect_shape(model(torch.zeros(count, 3, 32, 32)), (count, 10), what)
 
 
-@check(points=6, hint="Linear(512, 512), BatchNorm1d(512) and Linear(512, 10) are places 1, 2 and 5 of self.classifier.")
+@check(
+    points=6, hint="Linear(512, 512), BatchNorm1d(512) and Linear(512, 10) are places 1, 2 and 5 of self.classifier."
+)
 def test_vgg_state(student):
     """self.features and self.classifier hold the right parameters under the right names"""
     cfg = [4, "M", 512]

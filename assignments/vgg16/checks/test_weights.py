@@ -14,7 +14,8 @@ def test_own_work(context):
 
 @check(
     points=12,
-    hint="The weights are right, so something between the layers is not: order, activation, pooling, dropout in eval mode.",
+    hint="The weights are right, so something between the layers is not: order, activation, pooling, dropout in "
+    "eval mode.",
     requires=["vgg16_architecture"],
     seconds=1200,  # all 10,000 images of CIFAR-10 take 40 s on two cores, and much longer on a small laptop
 )

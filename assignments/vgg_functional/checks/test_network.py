@@ -6,7 +6,16 @@ import torch
 
 from grader.checks import CheckFailed, check
 from grader.checks.architecture import expect_shape
-from grader.checks.leaves import build, build_light, derivative, expect_leaves, expect_own, expect_shapes, with_large, with_small
+from grader.checks.leaves import (
+    build,
+    build_light,
+    derivative,
+    expect_leaves,
+    expect_own,
+    expect_shapes,
+    with_large,
+    with_small,
+)
 from grader.checks.source import expect_unused
 from grader.language import gettext
 from grader.student import DRAWN, release
@@ -42,7 +51,8 @@ def shapes_of(name, widths, classes, channels=3, use_bn=False):
 
 @check(
     points=6,
-    hint="Per convolution: weight (out, in, 3, 3), bias (out,), and with use_bn gamma and beta (out,); then weight (out, "
+    hint="Per convolution: weight (out, in, 3, 3), bias (out,), and with use_bn gamma and beta (out,); then weight "
+    "(out, "
     "in) and bias (out,) of each linear layer.",
 )
 def test_parameters(student):
@@ -88,7 +98,8 @@ def test_count(student):
 
 @check(
     points=5,
-    hint="Scale first, then weight.requires_grad_(): what is computed from a tensor that requires a gradient is no leaf.",
+    hint="Scale first, then weight.requires_grad_(): what is computed from a tensor that requires a gradient is no "
+    "leaf.",
     requires=["parameters"],
 )
 def test_leaves(student):
@@ -122,6 +133,7 @@ def test_shape(student):
 )
 def test_large_shape(student, context):
     """VGGLowLevel turns (N, 3, 224, 224) into (N, num_classes)"""
+
     def compare(model):
         # Zeros: of weights that were not made, these take no memory.
         fill(hold(model), [torch.zeros([1] * len(shape)) for shape in shapes_of("VGG11", LARGE, 12)])

@@ -10,8 +10,8 @@ from grader.student import DRAWN, StudentError, call
 from grader.student.leaves import hold, look, make
 from grader.student.outcomes import MissingName
 
-# Steps that a network is given, and a new one after it. How fast one learns depends on what it draws: the solution takes
-# 2 to 13 steps, in 10 of 12 cases at most 6.
+# Steps that a network is given, and a new one after it. How fast one learns depends on what it draws: the solution
+# takes 2 to 13 steps, in 10 of 12 cases at most 6.
 STEPS = (6, 6, 6, 20)
 
 
@@ -89,7 +89,8 @@ def test_visualize_shape(student):
 
 @check(
     points=4,
-    hint="For each batch: zero_grad, forward, cross-entropy, backward, step. Gradients that are not forgotten, or a copy "
+    hint="For each batch: zero_grad, forward, cross-entropy, backward, step. Gradients that are not forgotten, or a "
+    "copy "
     "of the parameters, keep the loss where it is.",
     requires=["gradients", "sgd_step", "batch_norm_shape"],
 )
@@ -105,7 +106,8 @@ def test_trains(student, context):
                 return
         _say(losses)
 
-    with_small(student, compare_with, (StudentError, MissingName))  # who does not learn with one will not with the other
+    # Who does not learn with one will not with the other.
+    with_small(student, compare_with, (StudentError, MissingName))
 
 
 def _say(losses):
