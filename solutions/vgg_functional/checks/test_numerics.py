@@ -392,28 +392,41 @@ def test_large_function(student, context):
     # was not made takes no memory.
     rows = 32
     generator = context.generator(40)
-    widths = [each if each == "M" else min(each, rows) for each in CONFIGS["VGG11"]]
-    convolutions = calibrated(41, False, widths)[0]
     weights = [torch.randn(rows, 25088, generator=generator) / 112, torch.randn(rows, rows, generator=generator) / 4]
     weights.append(torch.randn(6, rows, generator=generator) / 4)
     biases = [torch.randn(4096, generator=generator), torch.randn(4096, generator=generator)]
     biases.append(torch.randn(6, generator=generator))
     x = torch.randn(1, 3, 224, 224, generator=generator)
 
-    def reference(x):
-        hidden = convolutions(x).flatten(1)
-        for weight, bias in zip(weights[:2], biases[:2], strict=True):
-            hidden = F.relu(F.linear(hidden, weight[:, : hidden.shape[1]], bias[:rows]))
-        return F.linear(hidden, weights[2], biases[2])
+    def compare_with(name, drops):
+        widths = [each if each == "M" else min(each, rows) for each in CONFIGS[name]]
+        convolutions = calibrated(41, False, widths)[0]
+        values = [*(each.detach() for each in convolutions.parameters()), *_alternating(weights, biases)]
 
-    values = [*(each.detach() for each in convolutions.parameters()), *_alternating(weights, biases)]
+        def reference(x):
+            hidden = convolutions(x).flatten(1)
+            for weight, bias in zip(weights[:2], biases[:2], strict=True):
+                hidden = F.relu(F.linear(hidden, weight[:, : hidden.shape[1]], bias[:rows]))
+            return F.linear(hidden, weights[2], biases[2])
 
-    def compare(model):
-        fill(hold(model), values)
-        with model.threads(context.threads):
-            expect_output(model.forward, x, reference, training=False)
+        def compare(model):
+            fill(hold(model), values)
+            with model.threads(context.threads):
+                expect_output(model.forward, x, reference, training=False)
+                if drops:
+                    _expect_dropped(model, x)
 
-    with_large(student.VGGLowLevel, compare, "VGG11", num_classes=6)
+        with_large(student.VGGLowLevel, compare, name, num_classes=6)
+
+    compare_with("VGG11", drops=False)
+    with_small(student, partial(compare_with, drops=True))
+
+
+def _expect_dropped(model, x):
+    """Whether train mode drops anything; of what remains, everything computed from it is another number."""
+    one, other = (call(model.forward, x, seed=seed, grad=True).result for seed in (1, 2))
+    if same(expect_tensor(one, f"{model}.forward"), expect_tensor(other, f"{model}.forward")):
+        raise CheckFailed(gettext("In train mode {model} drops no signals.").format(model=model))
 
 
 def _alternating(weights, biases):
