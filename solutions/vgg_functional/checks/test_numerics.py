@@ -423,7 +423,7 @@ def test_large_function(student, context):
 
 
 def _expect_dropped(model, x):
-    """Whether train mode drops anything; of what remains, everything computed from it is another number."""
+    """Two runs in train mode differ."""
     one, other = (call(model.forward, x, seed=seed, grad=True).result for seed in (1, 2))
     if same(expect_tensor(one, f"{model}.forward"), expect_tensor(other, f"{model}.forward")):
         raise CheckFailed(gettext("In train mode {model} drops no signals.").format(model=model))
