@@ -51,10 +51,15 @@ def difference(ours: Run, theirs: Run, state: State, known: Known | None = None)
     """Of two models that compute the same, as far as it could be seen; or of which nothing could be seen."""
     pairs = pairs_of(ours, theirs, known)
     both = [(one, other) for one, other in pairs if one is not None and other is not None]
-    fits = state.ours == state.theirs  # so every layer with weights is what it should be, whatever it is paired with
+    fits = state.ours == state.theirs  # so every layer with weights has its shape, whatever it is paired with
+
+    def unlike(one: Place, other: Place) -> list[str]:
+        expected = _SHAPING if fits and _weighted(one) else ()
+        return [name for name in differing(one.layer, other.layer) if name not in expected]
+
     for one, other in both:
-        wrong = [name for name in differing(one.layer, other.layer) if name in _SHAPING]
-        if wrong and one.type == other.type and not (fits and _weighted(one)):
+        wrong = [name for name in unlike(one, other) if name in _SHAPING]
+        if wrong and one.type == other.type:
             return hyper_parameter(one.layer, other.layer, wrong)
     if set(state.ours) != set(state.theirs):
         gaps = [(one, other) for one, other in pairs if one is None or other is None]
@@ -73,10 +78,8 @@ def difference(ours: Run, theirs: Run, state: State, known: Known | None = None)
         return frozen_
     kinds: dict[str, tuple[Place, Place]] = {}
     for one, other in both:
-        names = differing(one.layer, other.layer) if one.type == other.type else ["type"]
+        names = unlike(one, other) if one.type == other.type else ["type"]
         for name in names:
-            if fits and name in _SHAPING and _weighted(one):
-                continue
             kinds.setdefault(name, (one, other))
     if len(kinds) == 1:
         ((name, (one, other)),) = kinds.items()

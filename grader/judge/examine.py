@@ -392,8 +392,10 @@ class _Pair:
         for number in range(INPUTS):
             x = first + 0.1 * torch.randn(first.shape, generator=generator) if number else first
             found = self._gradients_on(pairs, x)
-            if found is None or self._late():
-                break
+            if found is None:
+                return None
+            if self._late():  # seen on too few inputs to be sure
+                return replace(found, confident=False)
         return found
 
     def _gradients_on(self, pairs: Sequence[Any], given: torch.Tensor) -> Finding | None:

@@ -38,8 +38,7 @@ def expect_split(before, tree, test_size, what):
             raise CheckFailed(
                 gettext(
                     "{what} puts {count} of {total} files of {name} into test/; with test_size {test_size} it "
-                    "should be "
-                    "{wanted:g}."
+                    "should be {wanted:g}."
                 ).format(
                     what=what,
                     count=part["test"],

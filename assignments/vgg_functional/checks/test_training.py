@@ -90,8 +90,7 @@ def test_visualize_shape(student):
 @check(
     points=4,
     hint="For each batch: zero_grad, forward, cross-entropy, backward, step. Gradients that are not forgotten, or a "
-    "copy "
-    "of the parameters, keep the loss where it is.",
+    "copy of the parameters, keep the loss where it is.",
     requires=["gradients", "sgd_step", "batch_norm_shape"],
 )
 def test_trains(student, context):
