@@ -2,14 +2,16 @@
 
 A model must have at least ``needed = ceil(threshold * N)`` of N images correct. The images come in random order without
 replacement. Two bettors watch them: one bets against "at most needed - 1 are correct", the other against "at most
-N - needed are wrong". One of these claims is true. Whoever bets against a true claim multiplies his wealth by 2 / alpha
-with probability at most alpha / 2, however often one looks (Ville's inequality); so the first to do so decides.
+N - needed are wrong". One of these claims is true. Whoever bets against a true claim multiplies his wealth by 1 / alpha
+with probability at most alpha, however often one looks (Ville's inequality); so the first to do so decides.
 
 Source: Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting", JRSS-B 86 (2024), section 5
 (sampling without replacement) and section 4 (betting, there with the truncation c used here as a fraction).
 
 Where a reference's correctness is known for every image, the bets are on the difference D = student - reference in
 {-1, 0, 1}, which hardly varies when the two models agree: a few hundred images then decide what would take thousands.
+Fewer still where only images come that the reference has right (``elsewhere``: the others): what the claims say of all
+images holds for these, and an image that the reference has wrong, too, says nothing of a model that agrees with it.
 """
 
 from __future__ import annotations
@@ -24,10 +26,9 @@ import numpy.typing as npt
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Decision: TypeAlias = Literal["reached", "not_reached"]
 
-# What part of the largest safe bet is staked, and how much of the starting wealth is bet that way. Half of it goes all
-# in (c = 1): lost at the first D = -1, best for a model without any. The rest covers disagreement and close calls.
+# What part of the largest safe bet is staked. Some of the starting wealth goes all in (c = 1): lost at the first image
+# that the student alone has wrong, best for a model without any. The rest covers disagreement and close calls.
 _STAKES = np.append(np.geomspace(0.01, 0.9, 12), 1.0)
-_LOG_SHARES = np.log(np.append(np.full(12, 0.5 / 12), 0.5))
 
 
 def needed_correct(total: int, threshold: float) -> int:
@@ -47,12 +48,15 @@ class _Bettor:
     most m = (cap - sum so far) / (total - t). A bet lambda = c / m, 0 <= c <= 1, multiplies the wealth by
     1 + lambda (x - m) = 1 - c + c x / m, never negative and under the claim at most 1 in expectation. The wealth is the
     mixture of such products over the stakes c. ``misses``: how many of all images the reference misses; unpaired 0.
+    ``all_in``: how much of the starting wealth is staked at c = 1; the others have equal parts of the rest.
     """
 
-    def __init__(self, total: int, most: int, misses: int, goal: float) -> None:
-        self.total, self.most, self.misses, self.goal = total, most, misses, goal
+    def __init__(self, total: int, most: int, misses: int, goal: float, all_in: float) -> None:
+        self.total, self.most, self.misses, self.goal, self.all_in = total, most, misses, goal, all_in
         self.hit = self.missed = np.empty(0, dtype=np.bool_)  # everything seen, for least()
-        self.hits, self.cap_left, self.log_wealths = 0, most + misses, _LOG_SHARES
+        self.hits, self.cap_left = 0, most + misses
+        others = len(_STAKES) - 1
+        self.log_wealths = np.log(np.append(np.full(others, (1 - all_in) / others), all_in))
         self.won_at: int | None = None  # images seen when the claim was rejected
 
     def update(self, hit: Bools, missed: Bools) -> None:
@@ -82,7 +86,7 @@ class _Bettor:
         rejected, possible = self.hits - 1, self.hits + self.total - len(self.hit)
         while possible - rejected > 1:
             most = (rejected + possible) // 2
-            other = _Bettor(self.total, most, self.misses, self.goal)
+            other = _Bettor(self.total, most, self.misses, self.goal, self.all_in)
             other.update(self.hit, self.missed)
             rejected, possible = (rejected, most) if other.won_at is None else (most, possible)
         return possible
@@ -91,16 +95,18 @@ class _Bettor:
 class SequentialTest:
     """Whether a model has at least ``ceil(threshold * total)`` of ``total`` images correct, decided early.
 
-    Guarantee, for images in uniformly random order: a wrong decision has probability at most alpha / 2, looking after
-    every image included; with probability at least 1 - alpha every ``interval`` ever asked for holds the true accuracy.
-    A decision stays, unless counting later proves it wrong (within that alpha / 2): then the count stands. Interval and
-    decision agree, and when all images are seen both are exact.
+    Guarantee, for images in uniformly random order: a wrong decision has probability at most alpha, looking after every
+    image included; so has, for either end, that an ``interval`` ever asked for ends on the wrong side of the true
+    accuracy. A decision stays, unless counting later proves it wrong (within that alpha): then the count stands.
+    Interval and decision agree, and when all images are seen both are exact.
 
     Args:
         total: N, the number of images there are.
         threshold: the accuracy to reach, in (0, 1].
         reference_correct: how many of the N the reference has correct; None where no reference is known (unpaired).
         alpha: see the guarantee; in (0, 1). A ValueError says which argument is out of its range.
+        elsewhere: how many of the N never come, whoever has them right; the others come in random order. Unpaired.
+        all_in: in (0, 1), how much is bet on a model that has all images right, or all that the reference has.
 
     A model that agrees with a reference of 92 % reaches 85 % within 256 of 10,000 images:
 
@@ -111,12 +117,28 @@ class SequentialTest:
     ...     if test.decision:
     ...         break
     >>> test.decision, test.seen, test.decided_at
-    ('reached', 256, 207)
+    ('reached', 256, 198)
     >>> [round(end, 3) for end in test.interval]
-    [0.863, 0.977]
+    [0.866, 0.974]
+
+    and within fewer of the 9,200 that the reference has right:
+
+    >>> test = SequentialTest(10_000, 0.85, elsewhere=800)
+    >>> test.update(np.ones(256, dtype=bool))
+    >>> test.decision, test.decided_at
+    ('reached', 181)
     """
 
-    def __init__(self, total: int, threshold: float, reference_correct: int | None = None, alpha: float = 1e-6) -> None:
+    def __init__(
+        self,
+        total: int,
+        threshold: float,
+        reference_correct: int | None = None,
+        alpha: float = 1e-6,
+        *,
+        elsewhere: int = 0,
+        all_in: float = 0.5,
+    ) -> None:
         if total < 1:
             raise ValueError(f"total is {total}; there must be at least one image.")
         if not 0 < threshold <= 1:
@@ -125,11 +147,18 @@ class SequentialTest:
             raise ValueError(f"alpha is {alpha}; it must lie between 0 and 1, both excluded.")
         if reference_correct is not None and not 0 <= reference_correct <= total:
             raise ValueError(f"reference_correct is {reference_correct}; it must lie between 0 and total ({total}).")
-        self.total, self.alpha, self.reference_correct = total, alpha, reference_correct
+        if not 0 <= elsewhere <= total or (elsewhere and reference_correct is not None):
+            raise ValueError(
+                f"elsewhere is {elsewhere}; it must lie between 0 and total ({total}), 0 with a reference."
+            )
+        if not 0 < all_in < 1:
+            raise ValueError(f"all_in is {all_in}; it must lie between 0 and 1, both excluded.")
+        self.total, self.alpha, self.reference_correct, self.coming = total, alpha, reference_correct, total - elsewhere
         self.needed = needed_correct(total, threshold)
         right, wrong = (0, 0) if reference_correct is None else (reference_correct, total - reference_correct)
-        self._against_too_few = _Bettor(total, self.needed - 1, wrong, 2 / alpha)  # hits are correct images
-        self._against_enough = _Bettor(total, total - self.needed, right, 2 / alpha)  # hits are wrong images
+        # Hits are correct images for the one, wrong images for the other.
+        self._against_too_few = _Bettor(self.coming, self.needed - 1, wrong, 1 / alpha, all_in)
+        self._against_enough = _Bettor(self.coming, total - self.needed, right, 1 / alpha, all_in)
 
     def update(self, student_correct: Bools, reference_correct: Bools | None = None) -> None:
         """Take in the next images, in order.
@@ -144,9 +173,9 @@ class SequentialTest:
         student = np.asarray(student_correct)
         if student.dtype != np.bool_ or student.ndim != 1:
             raise ValueError(f"student_correct is {student.dtype} of shape {student.shape}; it must be bool, (B,).")
-        unseen = self.total - self.seen - len(student)
+        unseen = self.coming - self.seen - len(student)
         if unseen < 0:
-            raise ValueError(f"{len(student)} images after {self.seen} seen are more than the {self.total} there are.")
+            raise ValueError(f"{len(student)} images after {self.seen} seen are more than the {self.coming} there are.")
         if (reference_correct is None) != (self.reference_correct is None):
             made = "without" if self.reference_correct is None else "with"
             raise ValueError(f"The test was made {made} reference_correct; every update must be, too.")

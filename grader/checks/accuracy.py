@@ -26,35 +26,65 @@ from grader.student import CheckFailed, Remote
 
 BATCH = 50
 # Of the student's model. The first batch is small, since it decides a model that has learnt nothing; an image costs
-# least in large ones; after the one that decides a model which agrees with the reference they are small again.
-FIRST, LARGE, LATER = 32, 256, 64
+# least in large ones; after those that decide a model which agrees with the reference they are smaller again, but so
+# much larger than 64 that a model which only computes so many of a batch shows.
+FIRST, LARGE, LATER = 32, 256, 96
+ALPHA = 1e-6  # how often a decision may be wrong
+# In the first round only images come that the reference has right. It has most of alpha, and bets on models that agree.
+ROUND_ALPHA, ROUND_ALL_IN = 0.8 * ALPHA, 0.8
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """What was measured. ``interval`` holds the accuracy on the whole set up to an error of 1e-6."""
+    """What was measured.
+
+    Attributes:
+        correct, seen: of so many images in random order, so many are right.
+        total: how many images there are.
+        among: how many those ``seen`` were drawn from: all, or only those that the reference has right.
+        interval: holds the accuracy on the whole set, either end up to an error of 1e-6.
+        images: how many the model was asked about in all.
+    """
 
     decision: Decision | None
     correct: int
     seen: int
     total: int
+    among: int
     interval: tuple[float, float]
+    images: int
+
+    @property
+    def estimate(self) -> float:
+        """The accuracy on the whole set; images that were left out, as the reference has them wrong, count as wrong."""
+        return self.correct / self.seen * self.among / self.total
 
     def sentence(self, name: str) -> str:
         """What was measured, on the data set called ``name``.
 
-        >>> Accuracy("reached", 50, 50, 450, (0.9, 1.0)).sentence("digits")
+        >>> Accuracy("reached", 50, 50, 450, 450, (0.9, 1.0), 50).sentence("digits")
         '50 of 50 images of digits are right, which decides it: of all 450 between 90.0% and 100.0% would be'
         """
-        if self.seen == self.total:
-            return gettext("{correct:,} of all {total:,} images of {name} are right ({share:.2%})").format(
-                correct=self.correct, total=self.total, name=name, share=self.correct / self.seen
-            )
         low, high = self.interval
-        return gettext(
-            "{correct:,} of {seen:,} images of {name} are right, which decides it: of all "
-            "{total:,} between {low:.1%} and {high:.1%} would be"
-        ).format(correct=self.correct, seen=self.seen, name=name, total=self.total, low=low, high=high)
+        values = {"correct": self.correct, "seen": self.seen, "total": self.total, "name": name}
+        if self.seen == self.total:
+            said = gettext("{correct:,} of all {total:,} images of {name} are right ({share:.2%})")
+        elif self.among == self.total:
+            said = gettext(
+                "{correct:,} of {seen:,} images of {name} are right, which decides it: of all "
+                "{total:,} between {low:.1%} and {high:.1%} would be"
+            )
+        elif self.decision == "reached":
+            said = gettext(
+                "{correct:,} of {seen:,} images of {name} that the reference has right are right, which decides it: "
+                "of all {total:,} at least {low:.1%} would be"
+            )
+        else:
+            said = gettext(
+                "{correct:,} of {seen:,} images of {name} that the reference has right are right, which decides it: "
+                "of all {total:,} at most {high:.1%} would be"
+            )
+        return said.format(**values, low=low, high=high, share=self.correct / self.seen)
 
 
 @dataclass
@@ -83,58 +113,108 @@ class Benchmark:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
+class _Answers:
+    """What the model is right about, of the images that it was asked about."""
+
+    def __init__(self, model: Remote, benchmark: Benchmark, shuffling: torch.Generator) -> None:
+        self._model, self._benchmark, self._shuffling = model, benchmark, shuffling
+        self.right = torch.zeros(len(benchmark.dataset), dtype=torch.bool)
+        self.asked = torch.zeros(len(benchmark.dataset), dtype=torch.bool)
+
+    def ask(self, chosen: torch.Tensor) -> None:
+        """Ask about the images numbered ``chosen`` (B,), in one batch.
+
+        Raises:
+            CheckFailed: it does not return logits (N, 10).
+        """
+        dataset = self._benchmark.dataset
+        # Given in another order than they are counted in: else a model that is right for the first images of a
+        # batch only would begin each batch with a run of right ones, and the test could stop at the end of one.
+        given = chosen[torch.randperm(len(chosen), generator=self._shuffling)]
+        logits = expect_shape(
+            self._model(normalise(dataset.images[given])),
+            (len(given), len(CLASSES)),
+            gettext("{model} on {count} images").format(model=self._model, count=len(given)),
+        )
+        self.right[given] = torch.isfinite(logits).all(1) & (logits.double().argmax(1) == dataset.labels[given])
+        self.asked[given] = True
+        self._benchmark.progress(int(self.asked.sum()), len(dataset))
+
+    def found(self, test: SequentialTest, among: int) -> Accuracy:
+        """What ``test`` says, whose images are drawn from ``among`` so many."""
+        images = int(self.asked.sum())
+        return Accuracy(test.decision, test.correct, test.seen, test.total, among, test.interval, images)
+
+
 def measure(model: Remote, benchmark: Benchmark) -> Accuracy:
     """Run ``model`` (its weights loaded) on the benchmark's images until the threshold is decided.
 
     Raises:
         CheckFailed: it does not return logits (N, 10).
     """
-    dataset = benchmark.dataset
-    known = benchmark.reference_correct
-    count = None if known is None else int(known.sum())
-    test = SequentialTest(len(dataset), benchmark.threshold, count)
     shuffling = torch.Generator().manual_seed(benchmark.order_seed)
-    order = torch.randperm(len(dataset), generator=shuffling)
-    sizes = _batch_sizes(SequentialTest(len(dataset), benchmark.threshold, count), known, order, benchmark.exact)
+    answers = _Answers(model, benchmark, shuffling)
     model.eval()
     with model.threads(benchmark.threads):
-        for chosen in order.split(sizes):
-            # Given in another order than they are counted in: else a model that is right for the first images of a
-            # batch only would begin each batch with a run of right ones, and the test could stop at the end of one.
-            given = torch.randperm(len(chosen), generator=shuffling)
-            images = normalise(dataset.images[chosen[given]])
-            logits = expect_shape(
-                model(images),
-                (len(chosen), len(CLASSES)),
-                gettext("{model} on {count} images").format(model=model, count=len(chosen)),
-            )
-            logits = logits[given.argsort()]
-            right = torch.isfinite(logits).all(1) & (logits.double().argmax(1) == dataset.labels[chosen])
-            test.update(right.numpy(), None if known is None else known[chosen].numpy())
-            benchmark.progress(test.seen, len(dataset))
-            if test.decision and not benchmark.exact:
-                break
-    return Accuracy(test.decision, test.correct, test.seen, len(dataset), test.interval)
+        if benchmark.reference_correct is None or benchmark.exact:
+            return _on_all(answers, benchmark, ALPHA, shuffling)
+        found = _on_what_the_reference_has_right(answers, benchmark, benchmark.reference_correct, shuffling)
+        return found or _on_all(answers, benchmark, ALPHA - ROUND_ALPHA, shuffling)
 
 
-def _batch_sizes(test: SequentialTest, known: torch.Tensor | None, order: torch.Tensor, exact: bool) -> list[int]:
-    """How many images to ask about at a time; as soon as one is decided no more are asked about.
+def _on_what_the_reference_has_right(
+    answers: _Answers, benchmark: Benchmark, known: torch.Tensor, shuffling: torch.Generator
+) -> Accuracy | None:
+    """The first round: images that the reference has right, no more than twice as many as decide if all are right."""
+    right = known.nonzero().flatten()
+    total, elsewhere = len(known), len(known) - len(right)
+    test, agreeing = (
+        SequentialTest(total, benchmark.threshold, alpha=ROUND_ALPHA, elsewhere=elsewhere, all_in=ROUND_ALL_IN)
+        for _ in range(2)
+    )
+    agreeing.update(np.ones(len(right), dtype=bool))
+    if agreeing.decision != "reached" or agreeing.decided_at is None:  # not even the reference's accuracy is enough
+        return None
+    order = right[torch.randperm(len(right), generator=shuffling)][: 2 * agreeing.decided_at]
+    for chosen in order.split(_batch_sizes(len(order), agreeing.decided_at)):
+        answers.ask(chosen)
+        test.update(answers.right[chosen].numpy())
+        if test.decision:
+            return answers.found(test, len(right))
+    return None
 
-    >>> known = torch.arange(450) != 7
-    >>> _batch_sizes(SequentialTest(450, 0.9, 449), known, torch.arange(450), exact=False)
-    [32, 91, 64, 64, 64, 64, 64, 7]
+
+def _on_all(answers: _Answers, benchmark: Benchmark, alpha: float, shuffling: torch.Generator) -> Accuracy:
+    """All images in random order; those that the model was asked about before it is not asked about again."""
+    known = benchmark.reference_correct
+    total = len(benchmark.dataset)
+    test = SequentialTest(total, benchmark.threshold, None if known is None else int(known.sum()), alpha)
+    order = torch.randperm(total, generator=shuffling)
+    left = order[~answers.asked[order]]
+    for chosen in ([], *left.split(LARGE if benchmark.exact else _batch_sizes(len(left), 0))):
+        if len(chosen):
+            answers.ask(chosen)
+        # As far as all are answered: some that come later may be, too.
+        new = order[test.seen : int(answers.asked[order].long().cumprod(0).sum())]
+        test.update(answers.right[new].numpy(), None if known is None else known[new].numpy())
+        if test.decision and not benchmark.exact:
+            break
+    return answers.found(test, total)
+
+
+def _batch_sizes(total: int, soon: int) -> list[int]:
+    """How many of ``total`` images to ask about at a time, where ``soon`` decide a model that has all of them right.
+
+    >>> _batch_sizes(122, 61), _batch_sizes(944, 472)
+    ([32, 90], [32, 96, 172, 172, 96, 96, 96, 96, 88])
     """
-    total, soon = len(order), 0
-    if known is not None and not exact:  # a model that agrees with the reference: decided by these
-        test.update(known[order].numpy(), known[order].numpy())
-        soon = max(0, min(test.decided_at or 0, total) - FIRST)
-        if soon:  # twice as many at a time, so that a model that only computes so many shows
-            soon = min(max(soon, 2 * FIRST), total - FIRST)
-    sizes = [min(FIRST, total)]
-    parts = -(-soon // LARGE)
-    sizes += [soon * (part + 1) // parts - soon * part // parts for part in range(parts)]
-    left, step = total - sum(sizes), LARGE if exact else LATER
-    return [*sizes, *[step] * (left // step), *[left % step] * (left % step > 0)]
+    more = min(max(soon - FIRST, LATER), total - FIRST) if soon > FIRST else 0
+    early = LATER if more >= 2 * LATER else more
+    parts = -(-(more - early) // LARGE)
+    sizes = [min(FIRST, total), *[early] * (early > 0)]
+    sizes += [(more - early) * (part + 1) // parts - (more - early) * part // parts for part in range(parts)]
+    left = total - sum(sizes)
+    return [*sizes, *[LATER] * (left // LATER), *[left % LATER] * (left % LATER > 0)]
 
 
 def expect_accuracy(model: Remote, benchmark: Benchmark) -> str:
@@ -146,8 +226,8 @@ def expect_accuracy(model: Remote, benchmark: Benchmark) -> str:
     model.load_state_dict(benchmark.weights)
     found = measure(model, benchmark)
     benchmark.facts.update(
-        accuracy=round(found.correct / found.seen, 6),
-        images=found.seen,
+        accuracy=round(found.estimate, 6),
+        images=found.images,
         dataset=benchmark.dataset.name,
         exact=benchmark.exact,
     )
@@ -158,7 +238,7 @@ def expect_accuracy(model: Remote, benchmark: Benchmark) -> str:
                 sentence=sentence, threshold=benchmark.threshold
             ),
             expected=gettext("at least {threshold:.0%}").format(threshold=benchmark.threshold),
-            actual=f"{found.correct / found.seen:.1%}",
+            actual=f"{found.estimate:.1%}",
         )
     return sentence
 

@@ -38,6 +38,7 @@ class Server:
         self.reader, self.writer, self.folder = reader, writer, folder
         self.objects: dict[int, object] = {}
         self.module: ModuleType | None = None
+        self.records = True  # whether gradients are recorded after the import
         self.operations: dict[str, Callable[..., object]] = {
             "import": self.import_files,
             "call": self.call,
