@@ -6,6 +6,7 @@ test stops as soon as the threshold is decided (`grader.sequential`). Labels sta
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from grader.checks.architecture import expect_shape
 from grader.datasets import CLASSES, Dataset, cache_dir, normalise
 from grader.language import gettext
 from grader.sequential import Decision, SequentialTest
-from grader.student import CheckFailed, Remote
+from grader.student import CheckFailed, Remote, StudentError
 
 BATCH = 50
 # Of the student's model. The first batch is small, since it decides a model that has learnt nothing; an image costs
@@ -117,10 +118,11 @@ class Benchmark:
 
 
 class _Answers:
-    """What the model is right about, of the images that it was asked about."""
+    """What the model is right about, of the images that it was asked about, in one memory format."""
 
-    def __init__(self, model: Remote, benchmark: Benchmark, shuffling: torch.Generator) -> None:
+    def __init__(self, model: Remote, benchmark: Benchmark, shuffling: torch.Generator, channels_last: bool) -> None:
         self._model, self._benchmark, self._shuffling = model, benchmark, shuffling
+        self._channels_last = channels_last
         self.right = torch.zeros(len(benchmark.dataset), dtype=torch.bool)
         self.asked = torch.zeros(len(benchmark.dataset), dtype=torch.bool)
 
@@ -135,7 +137,7 @@ class _Answers:
         # batch only would begin each batch with a run of right ones, and the test could stop at the end of one.
         given = chosen[torch.randperm(len(chosen), generator=self._shuffling)]
         logits = expect_shape(
-            self._model(normalise(dataset.images[given])),
+            self._model(normalise(dataset.images[given]), channels_last=self._channels_last),
             (len(given), len(CLASSES)),
             gettext("{model} on {count} images").format(model=self._model, count=len(given)),
         )
@@ -152,20 +154,36 @@ class _Answers:
 def measure(model: Remote, benchmark: Benchmark) -> Accuracy:
     """Run ``model`` (its weights loaded) on the benchmark's images until the threshold is decided.
 
+    In the memory format channels_last, in which convolutions take a fifth less time here. In another than the usual one
+    `view` may raise and `as_strided` give something else: a model that does not reach the threshold so is given images
+    in the usual one, and if its answers differ, all of it is done again.
+
     Raises:
         CheckFailed: it does not return logits (N, 10).
+        StudentError: it raises.
     """
     shuffling = torch.Generator().manual_seed(benchmark.order_seed)
     order = torch.randperm(len(benchmark.dataset), generator=shuffling)
-    answers = _Answers(model, benchmark, shuffling)
+    answers, usual = (_Answers(model, benchmark, shuffling, channels_last) for channels_last in (True, False))
     model.eval()
+    with model.threads(benchmark.threads), contextlib.suppress(StudentError):
+        found = _measured(answers, benchmark, order)
+        if found.decision == "reached":
+            return found
+        some = order[answers.asked[order]][:FIRST]
+        usual.ask(some)
+        if torch.equal(answers.right[some], usual.right[some]):
+            return found
     with model.threads(benchmark.threads):
-        if benchmark.reference_correct is None or benchmark.exact:
-            return _on_all(answers, benchmark, order, ALPHA)
-        # In the order of the second round, so that what is asked in the first need not be asked again.
-        first = order[benchmark.reference_correct[order]]
-        found = _on_what_the_reference_has_right(answers, benchmark, first)
-        return found or _on_all(answers, benchmark, order, ALPHA - ROUND_ALPHA)
+        return _measured(usual, benchmark, order)
+
+
+def _measured(answers: _Answers, benchmark: Benchmark, order: torch.Tensor) -> Accuracy:
+    if benchmark.reference_correct is None or benchmark.exact:
+        return _on_all(answers, benchmark, order, ALPHA)
+    # In the order of the second round, so that what is asked in the first need not be asked again.
+    found = _on_what_the_reference_has_right(answers, benchmark, order[benchmark.reference_correct[order]])
+    return found or _on_all(answers, benchmark, order, ALPHA - ROUND_ALPHA)
 
 
 def _on_what_the_reference_has_right(answers: _Answers, benchmark: Benchmark, order: torch.Tensor) -> Accuracy | None:

@@ -151,6 +151,7 @@ def call(
     draws: int | None = None,
     stop_after: int | None = None,
     backwards: bool = False,
+    channels_last: bool = False,
     meanwhile: Callable[[], None] | None = None,
     **kwargs: Any,
 ) -> Called:
@@ -163,6 +164,7 @@ def call(
         stop_after: how many changes of files it can make before it is ended: every further one raises `Interrupted`,
             which is a KeyboardInterrupt.
         backwards: folders list their entries the other way round, as another file system might.
+        channels_last: images (N, C, H, W) among the arguments are in this memory format: convolutions are faster in it.
         meanwhile: called here while the worker is at work.
     """
     written = _written(path, args, kwargs)
@@ -190,7 +192,7 @@ def call(
             for key, value in (("device", device), ("draws", draws), ("stop_after", stop_after))
             if value is not None
         },
-        **({"backwards": True} if backwards else {}),
+        **{key: True for key, value in (("backwards", backwards), ("channels_last", channels_last)) if value},
     )
 
 

@@ -201,12 +201,14 @@ class Server:
         draws: int | None = None,
         stop_after: int | None = None,
         backwards: bool = False,
+        channels_last: bool = False,
     ) -> dict[str, object]:
         """Call it. ``mutated`` says which tensors and lists among the positional arguments were changed in place.
 
         Tensors are made on ``device`` where it does not say otherwise, of large ones only ``draws`` numbers are drawn
-        (`shapes.drawn`); with ``stop_after`` it is ended as `files.interrupted` does, and
-        ``backwards`` as `files.backwards`. A network is made with gradients recorded, as in a program.
+        (`shapes.drawn`); with ``stop_after`` it is ended as `files.interrupted` does, ``backwards`` is as
+        `files.backwards`, and with ``channels_last`` tensors of 4 dimensions among ``args`` are given in that memory
+        format. A network is made with gradients recorded, as in a program.
 
         Raises:
             RuntimeError: they are not recorded any more after that, or already were not after the import.
@@ -217,6 +219,8 @@ class Server:
             raise RuntimeError("Importing the file leaves gradients switched off: use `with torch.no_grad():`.")
         if seed is not None:
             torch.manual_seed(seed)
+        if channels_last:
+            args = tuple(map(_channels_last, args))
         before = [_version(argument) for argument in args]
         with contextlib.ExitStack() as within:
             within.enter_context(torch.set_grad_enabled(grad or makes))
@@ -362,6 +366,12 @@ def _aliases(module: nn.Module) -> list[list[str]]:
     first: dict[int, str] = {}
     named = nn.Module.named_parameters(module, remove_duplicate=False)
     return [[name, first[id(value)]] for name, value in named if first.setdefault(id(value), name) != name]
+
+
+def _channels_last(value: object) -> object:
+    if isinstance(value, torch.Tensor) and value.dim() == 4:
+        return value.contiguous(memory_format=torch.channels_last)
+    return value
 
 
 def _version(argument: object) -> object:
