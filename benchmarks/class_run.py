@@ -7,7 +7,8 @@ One class of resnet50 (right, wrong, empty, hanging, crashing), the same checks 
 floor      the same checks in warm processes, one for each core, without any isolation (in_process.py)
 grader     `grader grade`, sandboxed, once with one judge and once with one for each core
 nbgrader   `nbgrader autograde` with the checks in the grade cells; and with the accuracy check replaced by the loop
-           over all test images that an instructor would write (a sample of right submissions)
+           over all test images that an instructor would write (a sample of right submissions, which grader grades
+           by itself, too: that is what these are compared with)
 otter      `otter run` with the checks as its test files (the same sample)
 
 Floor and grader take turns, piece by piece (--piece), so that both meet the same machine. What is measured is noted;
@@ -36,6 +37,7 @@ import textwrap
 import threading
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.util import decode_source
 from pathlib import Path
 from typing import Any
@@ -51,7 +53,7 @@ NAME = "resnet50"
 READY = "00ready"  # what it is named that a class run gets ready with
 # Of 100 hand-ins; a real class's proportions, to a guess.
 SHARES = {"right": 55, "wrong": 35, "stub": 4, "syntax": 2, "hanging": 2, "crashing": 2}
-SPOILT = {"hanging": "while True: pass", "crashing": "os._exit(3)"}
+AGAIN = 5  # times that the sample is graded by us: so that ending the command is not most of it
 
 
 @dataclass
@@ -383,9 +385,13 @@ def main() -> None:
         least = costs[0]
         sample = [file for file in files if file.stem.startswith("right")][: options.peers_sample]
         if sample:
-            for plain in (False, True):
-                print(_row(nbgrader(scratch, sample, data, plain), least), flush=True)
-            print(_row(otter(scratch, sample, data), least), flush=True)
+            same = ours(again(sample, scratch / "same", cores), scratch / "out_same", AGAIN * len(sample), cores, data)
+            same.what += ", the sample"
+            print(_row(same, least), flush=True)
+            for peer in (partial(nbgrader, plain=False), partial(nbgrader, plain=True), otter):
+                cost = peer(scratch, sample, data)
+                per = cost.seconds / cost.count / (same.seconds / same.count)
+                print(f"{_row(cost, least)} {per:7.2f} x grader on the sample", flush=True)
         if options.flat:
             for cost in flat(scratch):
                 print(_row(cost, least), flush=True)
@@ -436,6 +442,15 @@ def _pieces(files: list[Path], options: argparse.Namespace, data: str, cores: in
         for cost in each:
             columns.setdefault(cost["what"], []).append(Cost(**cost))
     return [sum_of(costs) for costs in columns.values()]
+
+
+def again(sample: list[Path], folder: Path, judges: int) -> Path:
+    """Each of the sample `AGAIN` times, as another submission each time, and what to get ready with."""
+    _copied([], folder, judges)
+    for path in sample:
+        for number in range(AGAIN):
+            (folder / f"{path.stem}_{number}.py").write_bytes(path.read_bytes() + f"\nAGAIN = {number}\n".encode())
+    return folder
 
 
 def _copied(files: list[Path], folder: Path, judges: int) -> None:

@@ -347,9 +347,17 @@ def dumped(source: str) -> str | None:
     >>> dumped("x = ("), dumped("x=1") == dumped("x = 1  # one")
     (None, True)
     """
+    return ast.dump(ast.parse(source)) if compiles(source) else None
+
+
+def compiles(source: str) -> bool:
+    """Whether ``source`` is Python.
+
+    >>> compiles("x = ("), compiles("return"), compiles("x = 1")
+    (False, False, True)
+    """
     try:
-        tree = ast.parse(source)
-        compile(tree, "edited", "exec")
+        compile(source, "edited", "exec")
     except SyntaxError:
-        return None
-    return ast.dump(tree)
+        return False
+    return True

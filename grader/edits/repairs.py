@@ -6,7 +6,7 @@ Most operators are their own inverse (numbers, order, what is left out); the oth
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import chain
 from typing import Any
 
@@ -143,13 +143,15 @@ _BACKWARDS: tuple[Callable[[Code], Edits], ...] = (
 _SELDOM = (operators.arguments, operators.names, operators.forwards, operators.default_values)
 
 
-def repairs(code: Code, lines: range | tuple[int, ...]) -> Iterator[Edit]:
+def repairs(code: Code, lines: Collection[int]) -> Iterator[Edit]:
     """Edits of ``lines`` that leave the source Python, those first that undo the most common mistakes."""
     usual = [operator for operator in operators.OPERATORS if operator not in _SELDOM]
     seen = {code.text}
     for edit in chain.from_iterable(operator(code) for operator in (*_BACKWARDS, *usual, *_SELDOM)):
+        if edit.line not in lines:
+            continue
         text = edit.apply(code.text)
-        if edit.line in lines and text not in seen:
+        if text not in seen:
             seen.add(text)
-            if operators.dumped(text) is not None:
+            if operators.compiles(text):
                 yield edit

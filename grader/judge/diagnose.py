@@ -6,11 +6,11 @@ import ast
 import copy
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from importlib.util import decode_source
-from itertools import islice
+from itertools import islice, tee
 
 from torch import nn
 
@@ -149,6 +149,7 @@ class _Search:
         self._left = SEARCH
         self._mended: list[tuple[Edit, Finding]] = []  # what has mended another check, and what was found there
         self._code = parsed(context.source)
+        self._repairs: dict[frozenset[int], Iterator[Edit]] = {}  # by lines; as far as they were asked for
         self._session: Session | None = None
 
     def mend(self, evidence: Evidence, finding: Finding | None) -> Finding | None:
@@ -187,14 +188,20 @@ class _Search:
                 return
         if finding is not None and finding.what in ("forward", "gradient", "state", "mode"):
             lines = _lines_of(code, finding.type, "forward") or _lines_of(code, finding.type)
-            yield from repairs(code, lines)
+            yield from self._repairs_of(code, lines)
         elif finding is not None and finding.lines:
-            yield from repairs(code, tuple(reversed(finding.lines)))
+            yield from self._repairs_of(code, finding.lines)
         else:
             if isinstance(evidence.error, StudentError):
-                yield from repairs(code, tuple(frame.line for frame in reversed(evidence.error.frames)))
+                yield from self._repairs_of(code, [frame.line for frame in evidence.error.frames])
             named = _lines_of(code, finding.type) if finding is not None else None
-            yield from repairs(code, named or _lines_of(code, maker(evidence)))
+            yield from self._repairs_of(code, named or _lines_of(code, maker(evidence)))
+
+    def _repairs_of(self, code: Code, lines: Iterable[int]) -> Iterator[Edit]:
+        """`repairs`, which for the same lines are worked out once."""
+        key = frozenset(lines)
+        self._repairs[key], found = tee(self._repairs.get(key) or repairs(code, key))
+        return found
 
     def _keeps(self, evidence: Evidence, edit: Edit) -> bool:
         """Whether in a fresh worker it passes, and with it what passed before: the quick checks, at least one."""

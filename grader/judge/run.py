@@ -22,7 +22,7 @@ from grader.result import Status, TestResult
 from grader.student import Student
 from grader.student.outcomes import CheckFailed, MissingName, StudentError, WorkerLost
 
-LEAST = 10.0  # seconds of a check, however many before it were too slow
+LEAST = 5.0  # seconds of a check, however many before it were too slow; or a sixth of its own, if that is more
 
 
 @dataclass
@@ -57,15 +57,15 @@ class Evidence:
 def allowed(seconds: float, late: int) -> float:
     """The time limit of a check, where the assignment's is ``seconds`` and ``late`` checks before it were out of time.
 
-    Code that hangs in one check hangs in most: a class would wait for the whole limit again and again. So each time
-    halves it, down to `LEAST`, which is some times what a check takes.
+    Code that hangs in one check hangs in most: a class would wait for the whole limit again and again. So it is a third
+    of it after the first time, and from then on a sixth, or `LEAST`, which is some times what a check takes.
 
-    >>> [allowed(60, late) for late in range(5)]
-    [60.0, 30.0, 15.0, 10.0, 10.0]
-    >>> allowed(6, 3)
-    6.0
+    >>> [allowed(60, late) for late in range(4)], [allowed(30, late) for late in range(4)]
+    ([60.0, 20.0, 10.0, 10.0], [30.0, 10.0, 5.0, 5.0])
+    >>> allowed(4, 3)
+    4.0
     """
-    return float(max(seconds / 2**late, min(seconds, LEAST)))
+    return float(max(seconds / (1, 3, 6)[min(late, 2)], min(seconds, LEAST)))
 
 
 class Run:
