@@ -15,7 +15,7 @@ Floor and grader take turns, piece by piece (--piece), so that both meet the sam
 after --minutes no piece is begun, and the same command goes on. Getting ready (imports, templates, the solution graded
 once by each process) is not in the seconds but beside them, on both sides.
 
-Memory is the largest sum, over a command's processes, of what they do not share (PSS), looked at twice a second.
+Memory is the largest sum, over a command's processes, of their share of it (PSS), looked at every ten seconds.
 --flat adds the cost per submission of 10, 100 and 1,000 cheap submissions. --peers-sample adds nbgrader and otter:
 installed through uv into build/peers on first use. Run it alone on a quiet machine. Targets: docs/design.md.
 """
@@ -53,6 +53,7 @@ NAME = "resnet50"
 READY = "00ready"  # what it is named that a class run gets ready with
 # Of 100 hand-ins; a real class's proportions, to a guess.
 SHARES = {"right": 55, "wrong": 35, "stub": 4, "syntax": 2, "hanging": 2, "crashing": 2}
+EVERY = 10.0  # seconds between two looks at the memory: one of ten processes takes 150 ms of a core, and holds them up
 AGAIN = 5  # times that the sample is graded by us: so that ending the command is not most of it
 
 
@@ -100,7 +101,7 @@ def measured(what: str, command: list[str], count: int, cores: int = 1, **option
 
 
 def _watch(process: psutil.Process, peak: list[int], done: threading.Event) -> None:
-    while not done.wait(0.5):
+    while not done.wait(EVERY):
         total = 0
         with contextlib.suppress(psutil.Error):
             for each in [process, *process.children(recursive=True)]:
