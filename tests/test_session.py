@@ -180,3 +180,17 @@ def test_only_small_inputs_are_computed_without_compiling() -> None:
     with tracing.without_compiling(small, large):
         assert torch.backends.mkldnn.enabled == before
     assert torch.backends.mkldnn.enabled == before
+
+
+@pytest.mark.parametrize(("error", "kept"), [("MemoryError", 0), ("ValueError", 1)])
+def test_after_memory_has_run_out_the_next_check_has_another_worker(error: str, kept: int) -> None:
+    """What the code has taken and kept may be all that there is."""
+    source = f"KEPT = []\n\ndef take():\n    KEPT.append(1)\n    raise {error}\n\ndef count():\n    return len(KEPT)\n"
+    with Workers() as workers, closing(Session(workers, {"work.py": source.encode()})) as session:
+        session.begin(60)
+        with pytest.raises(StudentError):
+            Student(session).take()
+        assert Student(session).count() == 1
+        session.end()
+        session.begin(60)
+        assert Student(session).count() == kept

@@ -66,6 +66,7 @@ class Session:
         self._seconds = 0.0
         self._printed_before = 0
         self._exchanged = False
+        self._full = False  # the worker has no memory left, or had none
 
     @property
     def killed_from_outside(self) -> bool:
@@ -81,9 +82,11 @@ class Session:
         self._lost = None
         self.asked.clear()
         self._asked_at.clear()
-        if self._worker is not None and not self._worker.alive:
-            self.close()  # a thread it left behind has ended it since: no fault of the check that begins
+        if self._worker is not None and (self._full or not self._worker.alive):
+            # What an earlier check has taken, or a thread it left behind, is no fault of the check that begins.
+            self.close()
         if self._worker is None:
+            self._full = False
             self.kept.clear()
             self._printed_before = 0
             self._worker = self.workers.start()
@@ -165,6 +168,7 @@ class Session:
                 self._asked_at.pop()
                 self.asked.pop()
             error = _student_error(value, {**unheard, number: doing}[raised], self.files)
+            self._full |= error.status == "out_of_memory"
         except (EOFError, OSError, *_NONSENSE) as cause:
             raise self._lose(worker, doing, cause) from None
         raise error
@@ -335,7 +339,7 @@ def _only_handles(value: object) -> Handle:
     raise ProtocolError(f"a {type(value).__name__} cannot be sent to a worker")
 
 
-def _student_error(value: Any, doing: str, files: dict[str, bytes]) -> Exception:
+def _student_error(value: Any, doing: str, files: dict[str, bytes]) -> StudentError | MissingName:
     """An "error" reply as an exception, bounded: it was made in the student's process.
 
     A frame's text is taken from ``files``, as is all that is shown of it: otherwise what a hidden check hands to the
