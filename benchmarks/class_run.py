@@ -101,8 +101,9 @@ def measured(what: str, command: list[str], count: int, cores: int = 1, **option
 
 
 def _watch(process: psutil.Process, peak: list[int], done: threading.Event) -> None:
-    while not done.wait(EVERY):
-        total = 0
+    pause = 1.0  # a short command is looked at, too
+    while not done.wait(pause):
+        pause, total = EVERY, 0
         with contextlib.suppress(psutil.Error):
             for each in [process, *process.children(recursive=True)]:
                 with contextlib.suppress(psutil.Error):

@@ -47,10 +47,10 @@ def test_a_model_that_is_right_for_the_first_of_a_batch_only(most: int, decision
 
 
 class Model:
-    """Right about the images that it is told of; the first two pixels of an image are its number and its label."""
+    """Right about the images that it is told of; the first three pixels of an image are its number and its label."""
 
     def __init__(self, right: torch.Tensor) -> None:
-        self.right, self.images, self.largest = right, 0, 0
+        self.right, self.images = right, 0
 
     def eval(self) -> None:
         pass
