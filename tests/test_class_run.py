@@ -32,6 +32,7 @@ from grader.class_run import executors, judging
 from grader.class_run.judging import conditions_for
 from grader.class_run.run import compute, entries, plan, take_in
 from grader.class_run.store import Store
+from grader.exports import stream
 from grader.gradebook import Entry
 from grader.intake import collect
 from grader.judge.grade import grade
@@ -129,6 +130,17 @@ def test_grades_do_not_depend_on_jobs(graded: tuple[Path, subprocess.CompletedPr
     assert done.returncode == 0, done.stderr
     assert (root / "one" / "grades.csv").read_bytes() == (root / "out" / "grades.csv").read_bytes()
     assert results(root / "one") == results(root / "out")
+
+
+def test_each_result_is_told_at_once_to_whoever_asks(graded: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    root, _ = graded
+    for _ in range(2):  # the second time nothing is left to grade
+        done = course.run(root, "grade", "class", "-a", "multiples", "--out", "told", "--stream")
+        assert done.returncode == 0, done.stderr
+        told = [found for line in done.stdout.split("\n") if (found := stream.read(line))]
+        assert len(told) == len(CLASS)
+        written = {path.stem: json.loads(path.read_bytes()) for path in (root / "told" / "results").glob("*.json")}
+        assert {student: json.loads(result.to_json()) for student, result in told} == written
 
 
 def test_a_class_run_says_what_grader_check_says(graded: tuple[Path, subprocess.CompletedProcess[str]]) -> None:

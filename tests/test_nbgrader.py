@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +20,10 @@ from traitlets import Any as AnyTrait
 from traitlets.config import Configurable
 
 from grader import language, translations
+from grader.nbgrader_course import CourseError
 from grader.nbgrader_course.autograde import Reader
 from grader.nbgrader_course.cells import answer
+from grader.nbgrader_course.class_run import ClassRun
 from grader.nbgrader_course.collect import complete
 from grader.nbgrader_course.source import parts
 from grader.nbgrader_course.zips import Collector
@@ -197,6 +200,39 @@ def test_any_notebook_can_be_read(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.ipynb").write_bytes(content)
     text, _ = Reader().from_filename(str(tmp_path / "a.ipynb"))
     nbformat.validate(nbformat.reads(text, 4))
+
+
+def test_a_result_is_there_before_the_class_run_is_over(tmp_path: Path) -> None:
+    root = tiny.make(tmp_path / "project")
+    settings = root / "assignments" / NAME / "assignment.toml"
+    settings.write_text(settings.read_text().replace("import_seconds = 30", "import_seconds = 5"))
+    (root / "class").mkdir()
+    (root / "class" / "alice.py").write_text(tiny.RIGHT)
+    (root / "class" / "bob.py").write_text("while True:\n    pass\n")
+    command = [sys.executable, "-m", "grader", "grade", "class", "-a", NAME, "--out", "out", "--stream", "--jobs", "1"]
+    said: list[str] = []
+    run = ClassRun(command, root, root / "out", said.append)
+    alice = run.found("alice")
+    assert alice is not None
+    assert sum(cell.points for cell in alice.answer.checks.values()) == 10
+    assert alice.files == {f"{NAME}.py": tiny.RIGHT}
+    assert not (root / "out" / "grades.csv").exists()  # bob is still at it
+    again = ClassRun(command, root, root / "out", said.append)  # waits: two runs cannot grade into one folder
+    assert run.found("bob") is not None
+    assert run.found("carol") is None
+    assert again.found("alice") == alice
+    assert again.found("carol") is None
+    assert sum("students" in line for line in said) == 2
+    assert not any("\x1e" in line for line in said)
+
+
+def test_a_class_run_that_does_not_go_through_is_an_error_with_its_last_words(tmp_path: Path) -> None:
+    failing = ClassRun([sys.executable, "-c", "exit('No room is left.')"], tmp_path, tmp_path / "out", lambda _: None)
+    with pytest.raises(CourseError, match="did not go through.*\n.*No room is left"):
+        failing.found("alice")
+    missing = ClassRun([str(tmp_path / "no such program")], tmp_path, tmp_path / "out", lambda _: None)
+    with pytest.raises(CourseError, match="cannot be started"):
+        missing.found("alice")
 
 
 def test_a_grade_is_within_its_bounds() -> None:

@@ -156,6 +156,14 @@ def compute(
                         queue.appendleft(work)
 
 
+def result_of(result: Result, submission: Submission, chosen: Assignment) -> Result:
+    """``result`` as that of ``submission``, which has the same code as what was graded."""
+    summary = msgspec.structs.replace(
+        result.extra_data, submission=str(submission.path), assignment=chosen.name, title=chosen.title
+    )
+    return msgspec.structs.replace(result, extra_data=summary)
+
+
 def _suspects(queue: Iterable[Work]) -> bool:
     return any(work.attempts >= ATTEMPTS - 1 for work in queue)
 
@@ -212,13 +220,7 @@ def entries(store: Store, chosen: Assignment) -> list[Entry]:
             if stored is None:
                 continue
             previous = stored.previous
-            summary = msgspec.structs.replace(
-                stored.result.extra_data,
-                submission=str(handin.submission.path),
-                assignment=chosen.name,
-                title=chosen.title,
-            )
-            result = msgspec.structs.replace(stored.result, extra_data=summary)
+            result = result_of(stored.result, handin.submission, chosen)
             same_as = by_result.setdefault(stored.content, handin.student)
             if same_as == handin.student:
                 same_as = ""

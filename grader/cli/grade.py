@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from grader.assignment import Assignment
     from grader.class_run.run import Work
     from grader.class_run.store import Store
+    from grader.gradebook import Entry
     from grader.result import Result
 
 MOST_THREADS = 16  # for one submission: more gain nothing on such small networks
@@ -63,6 +64,10 @@ def grade(
     nbgrader: Annotated[
         bool, typer.Option("--nbgrader", help="The class is nbgrader's: SUBMISSIONS/<student>/<assignment>/.")
     ] = False,
+    stream: Annotated[
+        bool,
+        typer.Option("--stream", help="Also print each result as soon as it is known: JSON, as RFC 7464 separates it."),
+    ] = False,
     hide: Annotated[
         list[Path] | None,
         typer.Option(metavar="DIR", help="Also a folder that students' code must not see; may be given again."),
@@ -88,6 +93,7 @@ def grade(
     def work() -> int:
         root = assignment.find_root()
         chosen = assignment.load(name, root)
+        _warm_up(scheduler)
         from grader.intake import collect, collect_named
 
         if nbgrader:
@@ -109,7 +115,7 @@ def grade(
                 secret=json.dumps([str(path) for path in secret]),
             )
             take_in(store, handins)
-            return run(store, chosen, root, out, jobs=jobs, scheduler=scheduler, force=force)
+            return run(store, chosen, root, out, jobs=jobs, scheduler=scheduler, force=force, stream=stream)
 
     exit_after(work)
 
@@ -134,6 +140,7 @@ def regrade(
 
         with Store(out, create=False) as store, store.alone():
             chosen = assignment.load(store.setting("assignment") or "", root)
+            _warm_up(scheduler)
             return run(store, chosen, root, out, jobs=jobs, scheduler=scheduler, force=force)
 
     exit_after(work)
@@ -148,16 +155,15 @@ def run(
     jobs: int | None,
     scheduler: str | None,
     force: bool,
+    stream: bool = False,
 ) -> int:
     """Grade what the store holds and is not graded; write everything; returns the exit code."""
     sandboxed = _sandboxed(store.setting("sandbox") or "auto")
-    from grader.class_run.executors import cluster, local, warm_up
-
-    if scheduler is None:
-        warm_up()  # beside the imports here
     from grader import exports
+    from grader.class_run.executors import cluster, local
     from grader.class_run.judging import conditions_for
-    from grader.class_run.run import compute, entries, plan
+    from grader.class_run.run import compute, entries, plan, result_of
+    from grader.gradebook import Entry
 
     wanted, exact = store.setting("data"), store.setting("exact") == "1"
     cores = os.cpu_count() or 1
@@ -177,6 +183,12 @@ def run(
     total = len(planned.works) + sum(len(works) for works in planned.waiting.values())
     if planned.done and total:
         say(f"{planned.done} unchanged, {total} to grade.")
+    if stream:
+        planned_works = [*planned.works, *(work for works in planned.waiting.values() for work in works)]
+        graded_now = {student for work in planned_works for student in work.students}
+        for entry in entries(store, chosen):
+            if entry.student not in graded_now:
+                _tell(entry)
     log = out / "broken_checks.log"
     counts: Counter[str] = Counter()
     with stoppable(), Bar(sys.stderr.isatty(), complain) as bar:
@@ -185,6 +197,9 @@ def run(
             counts[result.extra_data.status] += 1
             text = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in sorted(counts.items()))
             bar.update("submission", counts.total(), total, text)
+            if stream:
+                for student in work.students:
+                    _tell(Entry(student, result_of(result, work.submission, chosen)))
 
         if total:
             bar.announce("Starting Python and torch")
@@ -218,6 +233,19 @@ def run(
         complain(f"Checks that broke by themselves on some submissions: {', '.join(broken)}. See {log}.")
         return NOT_GRADED
     return OK
+
+
+def _tell(entry: Entry) -> None:
+    from grader.exports import stream
+
+    print(stream.line(entry), flush=True)
+
+
+def _warm_up(scheduler: str | None) -> None:
+    if scheduler is None:
+        from grader.class_run.executors import warm_up
+
+        warm_up()  # beside all that is read and imported here, torch for one
 
 
 def _fits(store: Store, name: str, out: Path) -> None:

@@ -6,16 +6,13 @@ and `LookUp` fills these with the results of a class run in the sandbox. So ever
 
 from __future__ import annotations
 
-import csv
 import sys
-from collections.abc import Iterable
 from itertools import groupby
 from logging import INFO, WARNING
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
-import msgspec
 import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
@@ -26,25 +23,15 @@ from nbgrader.preprocessors import NbGraderPreprocessor, OverwriteCells
 from sqlalchemy.engine import make_url
 from traitlets import Bool, Integer, Unicode
 
-from grader.class_run.store import Store
-from grader.exports.cells import cell
 from grader.nbgrader_course import CourseError
-from grader.nbgrader_course.cells import Answer, answer
-from grader.nbgrader_course.following import follow
+from grader.nbgrader_course.cells import Answer
+from grader.nbgrader_course.class_run import ClassRun
 from grader.nbgrader_course.markdown import MAX_RICH, attachments, harmless
-from grader.result import Result
 
 RESULTS = "class_run"  # in the course: a folder for each assignment, as `grader grade --out` has it
 UNREADABLE = "This notebook could not be read: it is no notebook, or a damaged one."
 MAX_SIZE = 16 << 20  # bytes of a notebook, plots and all
 MAX_COLOURED = 50_000  # characters of code
-
-
-class Found(NamedTuple):
-    """What the class run knows of one student."""
-
-    answer: Answer
-    files: dict[str, str]  # that were graded, where it was not the notebook
 
 
 class Reader(NotebookExporter):
@@ -132,8 +119,8 @@ class LookUp(NbGraderPreprocessor):  # type: ignore[misc]
     """Fills the grade cells with what a class run in the sandbox has found, in place of nbgrader's Execute.
 
     The class run (`grader grade`) keeps its results in class_run/<assignment>/ of the course: what is there already is
-    used, all else is graded before the first notebook is looked at, all cores at work. Where a file was graded and not
-    the notebook, it is shown in a cell of its own.
+    used, all else is graded, all cores at work, while nbgrader goes through the notebooks that are graded already.
+    Where a file was graded and not the notebook, it is shown in a cell of its own.
     """
 
     sandbox = Unicode("auto", help='As `grader grade` has it: "none" runs students\' code with all your rights.').tag(
@@ -143,7 +130,7 @@ class LookUp(NbGraderPreprocessor):  # type: ignore[misc]
     exact = Bool(False, help="Measure accuracy on every image.").tag(config=True)
     jobs = Integer(0, help="How many submissions to grade at a time; 0: one for each core.").tag(config=True)
     # By converter, which is made anew for each command: in formgrader many run in one process.
-    _found: ClassVar[WeakKeyDictionary[Any, dict[tuple[str, str], Found]]] = WeakKeyDictionary()
+    _runs: ClassVar[WeakKeyDictionary[Any, dict[str, ClassRun]]] = WeakKeyDictionary()
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> Any:
         """As nbgrader's own: ``nb`` with outputs in its grade cells.
@@ -153,64 +140,37 @@ class LookUp(NbGraderPreprocessor):  # type: ignore[misc]
         """
         about = resources["nbgrader"]
         student, name = about["student"], about["assignment"]
-        key = cell(student), name
         converter = self.parent.parent  # the exporter's
-        found = self._found.setdefault(converter, {})
-        if key not in found:
-            found.update(self._class_run(converter, name))
-        if key not in found:
+        runs = self._runs.setdefault(converter, {})
+        if name not in runs:
+            runs[name] = self._class_run(converter, name)
+        found = runs[name].found(student)
+        if found is None:
             raise CourseError(f"{student}'s {name} is not graded. Is it in {converter.coursedir.submitted_directory}/?")
         code = [each for each in nb.cells if each.cell_type == "code" and utils.is_grade(each)]
         for number, each in enumerate(code, 1):
             if not utils.is_solution(each):  # else it is graded by hand
-                _fill(each, found[key].answer, number, name)
-        for file, text in reversed(found[key].files.items()):
+                _fill(each, found.answer, number, name)
+        for file, text in reversed(found.files.items()):
             nb.cells[:0] = [new_markdown_cell(f"What was handed in and graded: `{file}`"), new_code_cell(text)]
         if _is_slow([each.source for each in nb.cells if each.cell_type == "code"]):
             nb.metadata["language_info"] = {"name": "python", "pygments_lexer": "text"}
         return nb, resources
 
-    def _class_run(self, converter: Any, name: str) -> Iterable[tuple[tuple[str, str], Found]]:
+    def _class_run(self, converter: Any, name: str) -> ClassRun:
         course = converter.coursedir
         root = Path(course.root)
         out = root / RESULTS / name
         hidden = [root, Path(converter.config.Exchange.get("root") or root), *_database(course.db_url)]
         arguments = [str(root / course.submitted_directory), "--assignment", name, "--out", str(out), "--nbgrader"]
-        arguments += ["--sandbox", self.sandbox, *(["--exact"] if self.exact else [])]
+        arguments += ["--stream", "--sandbox", self.sandbox, *(["--exact"] if self.exact else [])]
         arguments += ["--data", self.data] if self.data else []
         arguments += ["--jobs", str(self.jobs)] if self.jobs else []
         arguments += [part for path in hidden for part in ("--hide", str(path))]
-        index = out / "index.csv"
-        before = index.stat().st_mtime_ns if index.is_file() else 0
-        code, said = follow([sys.executable, "-P", "-m", "grader", "grade", *arguments], root, self._hear)
-        # A check that broke by itself is an exit code, too; but then everyone has a result, and the files are new.
-        if code and (not index.is_file() or index.stat().st_mtime_ns == before):
-            raise CourseError("\n".join(["The class run did not go through. The last it said:", *said[-8:]]))
-        files = _files(out)
-        return [((student, name), Found(answer(result), files.get(student, {}))) for student, result in read(out)]
+        return ClassRun([sys.executable, "-P", "-m", "grader", "grade", *arguments], root, out, self._hear)
 
     def _hear(self, line: str) -> None:
         self.log.log(WARNING if line.startswith("WARNING") else INFO, "%s", line)
-
-
-def read(out: Path) -> Iterable[tuple[str, Result]]:
-    """(student as `grader.exports.cells.cell` writes the name, result) of all that a class run has written."""
-    with (out / "index.csv").open(encoding="utf-8-sig", newline="") as file:
-        for row in csv.DictReader(file):
-            content = (out / "results" / f"{row['file']}.json").read_bytes()
-            yield row["student"], msgspec.json.decode(content, type=Result)
-
-
-def _files(out: Path) -> dict[str, dict[str, str]]:
-    """The files that were graded, as text, of each student of whom it was not the notebook."""
-    with Store(out, create=False) as store:
-        return {
-            cell(handin.student): {
-                name: content.decode("utf-8", "replace") for name, content in handin.submission.files.items()
-            }
-            for handin, _, _ in store.handins()
-            if handin.submission is not None and handin.submission.path.suffix.lower() != ".ipynb"
-        }
 
 
 def _is_slow(code: list[str]) -> bool:
