@@ -228,7 +228,7 @@ def test_a_result_is_there_before_the_class_run_is_over(tmp_path: Path) -> None:
 
 def test_a_class_run_that_does_not_go_through_is_an_error_with_its_last_words(tmp_path: Path) -> None:
     failing = ClassRun([sys.executable, "-c", "exit('No room is left.')"], tmp_path, tmp_path / "out", lambda _: None)
-    with pytest.raises(CourseError, match="did not go through.*\n.*No room is left"):
+    with pytest.raises(CourseError, match=r"did not go through.*\n.*No room is left"):
         failing.found("alice")
     missing = ClassRun([str(tmp_path / "no such program")], tmp_path, tmp_path / "out", lambda _: None)
     with pytest.raises(CourseError, match="cannot be started"):
