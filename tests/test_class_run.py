@@ -193,6 +193,16 @@ def grade_here(root: Path, out: str = "out", **options: Any) -> dict[str, Entry]
         return {entry.student: entry for entry in entries(store, chosen)}
 
 
+def test_what_anybody_imports_is_imported_once_for_all(tmp_path: Path) -> None:
+    root = course.make(tmp_path / "course")
+    asks = course.RIGHT + "\nimport sys\n\nassert ('torch' + 'vision' in sys.modules) is {}\n"
+    hand_in(root / "class", {"alice": asks.format(False)})
+    assert grade_here(root, "without")["alice"].result.score == 10
+    (root / "class" / "alice.py").write_text(asks.format(True))
+    (root / "class" / "bob.py").write_text(course.RIGHT + "\nimport torchvision\n")
+    assert {name: entry.result.score for name, entry in grade_here(root, "with").items()} == {"alice": 10, "bob": 10}
+
+
 def details(entry: Entry) -> dict[str, CheckDetail]:
     return {test.extra_data.check: test.extra_data for test in entry.result.tests}
 

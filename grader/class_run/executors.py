@@ -27,7 +27,7 @@ class SchedulerError(Exception):
 def warm_up() -> None:
     """Where judges are forked: start the process they are forked from, which imports torch meanwhile."""
     if sys.platform == "linux":
-        multiprocessing.set_forkserver_preload(["grader.class_run.judging", "torchvision"])
+        multiprocessing.set_forkserver_preload(["grader.class_run.judging"])
         for name, value in ALLOCATOR.items():
             os.environ.setdefault(name, value)
         resource_tracker.ensure_running()  # would be started below, and leave SIGINT unblocked

@@ -43,6 +43,7 @@ class Conditions(msgspec.Struct, frozen=True):
         sandboxed: student code in bubblewrap.
         secret: folders that student code must not see beside the assignments and solutions.
         threads: for what takes much computing.
+        preload: modules that workers are to have imported, beside the assignment's own.
     """
 
     root: str
@@ -55,6 +56,7 @@ class Conditions(msgspec.Struct, frozen=True):
     language: str
     surroundings: str
     checks: dict[str, str]
+    preload: tuple[str, ...] = ()
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -186,7 +188,7 @@ def _ready(conditions: Conditions) -> _Judge:
     if conditions.sandboxed:
         sandbox = find([root / "solutions", root / "assignments", *map(Path, conditions.secret)])
     validate(chosen)
-    workers = Workers(chosen.settings.limits.memory_mb, sandbox, chosen.settings.preload)
+    workers = Workers(chosen.settings.limits.memory_mb, sandbox, [*chosen.settings.preload, *conditions.preload])
     _judge = _Judge(conditions, chosen, dataset, workers, Kept(chosen))
     return _judge
 

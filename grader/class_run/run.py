@@ -21,6 +21,7 @@ from grader.language import gettext
 from grader.result import Result, Status
 from grader.submission import Submission
 
+PRELOAD = ("torchvision",)  # imported once for all where anybody names it: it takes as long as torch
 ATTEMPTS = 3  # of a submission whose judge process dies
 _NAMES_A_LINE = re.compile(r"\bline \d")
 
@@ -108,7 +109,8 @@ def compute(
     Raises:
         what `grade_task` raises; SchedulerError. Results so far are in the store.
     """
-    encoded = msgspec.msgpack.encode(conditions)
+    preload = tuple(name for name in PRELOAD if _any_names(planned, name))
+    encoded = msgspec.msgpack.encode(msgspec.structs.replace(conditions, preload=preload))
     requires = fingerprint.requirements(chosen)
     queue = deque(planned.works)
     waiting = {code: list(works) for code, works in planned.waiting.items()}
@@ -162,6 +164,11 @@ def result_of(result: Result, submission: Submission, chosen: Assignment) -> Res
         result.extra_data, submission=str(submission.path), assignment=chosen.name, title=chosen.title
     )
     return msgspec.structs.replace(result, extra_data=summary)
+
+
+def _any_names(planned: Plan, name: str) -> bool:
+    works = [*planned.works, *(work for works in planned.waiting.values() for work in works)]
+    return any(name.encode() in content for work in works for content in work.submission.files.values())
 
 
 def _suspects(queue: Iterable[Work]) -> bool:

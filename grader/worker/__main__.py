@@ -32,9 +32,6 @@ def template(control: socket.socket, sandboxed: bool, preload: Sequence[str]) ->
 
     import grader.worker.server  # noqa: F401  (and torch: before the first request, so that the forks are warm)
 
-    if sandboxed:  # a class run: some will import it
-        import torchvision  # noqa: F401
-
     for name in preload:
         importlib.import_module(name)
     gc.freeze()  # what is there stays, and is not looked through in every fork
