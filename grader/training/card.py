@@ -84,8 +84,8 @@ def write_card(
         notes.append(f"During training dropout has p = {recipe.dropout:g}.")
     if recipe.earlier:
         notes.append(
-            f"The first {len(recipe.earlier)} stages are an earlier run; it fell short on the test images, so a second "
-            "one began with its weights."
+            f"The first {len(recipe.earlier)} stages are earlier runs, which fell short on the test images; the last "
+            "run began with their weights."
         )
     digits = f"scikit-learn's digits (1,347 of 1,797; 450 are held out) as {channels} x {side} x {side} images"
     data = f"{digits[0].upper()}{digits[1:]} by bilinear upsampling, and nothing else."
@@ -125,9 +125,9 @@ pixels (border reflected){mirrored}. Seed {recipe.seed}. The learning rate runs 
 
 {" ".join(notes)}
 
-{"The second run" if recipe.earlier else "It"} took {_duration(seconds)} on one or two CPU cores, shared with
+{"The last run" if recipe.earlier else "It"} took {_duration(seconds)} on one or two CPU cores, shared with
 other work. The test images took no part in training and in no choice among weights: the last step's are published.
-To train it again{", from the second run on" if recipe.earlier else ""}:
+To train it again{", from the last run on" if recipe.earlier else ""}:
 `make train A={assignment.name}{" DATA=..." if len(tests) > 1 else ""}`.
 
 ![loss and accuracy](training.png)
