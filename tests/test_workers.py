@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from grader.judge import sandbox
 from grader.judge.workers import can_fork
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -90,3 +92,28 @@ def test_no_fork_outlives_the_grader() -> None:
         os.kill(started.pid, signal.SIGKILL)
     _, left = psutil.wait_procs([template, worker], timeout=10)
     assert not left
+
+
+@linux
+@pytest.mark.parametrize(("kills", "works"), [(sandbox.TRIES - 1, True), (sandbox.TRIES, False)])
+def test_a_sandbox_that_is_killed_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: int, works: bool
+) -> None:
+    program = tmp_path / "bwrap"
+    program.write_text(
+        "#!/bin/sh\n"
+        f'echo >> "{tmp_path}/tried"\n'
+        f'[ $(wc -l < "{tmp_path}/tried") -gt {kills} ] || kill -9 $$\n'
+        f'exec {shutil.which("bwrap")} "$@"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    sandbox._tried.cache_clear()
+    try:
+        if works:
+            sandbox.find([])
+        else:
+            with pytest.raises(sandbox.SandboxError, match="does not work here"):
+                sandbox.find([])
+    finally:
+        sandbox._tried.cache_clear()

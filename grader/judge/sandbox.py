@@ -23,6 +23,8 @@ OURS = ("__init__.py", "probes.py", "protocol.py", "tracing.py", "worker")
 # Each worker begins with no memory of its own. Of weights' 60 MB the kernel hands out pages of 4 kB in 40 ms or more,
 # pages of 2 MB in 8. glibc reads this when a program starts; other C libraries do not.
 ALLOCATOR = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+TRIES = 3  # of bubblewrap itself: each may have been killed from outside, which says nothing about the system
+KILLED = (-9, 128 + 9)  # by SIGKILL: bubblewrap, or what it has started
 USER = "1000"  # inside; a worker's own namespaces need one that is not root
 INSTALL = "Install bubblewrap (Debian, Ubuntu: sudo apt install bubblewrap)"
 
@@ -66,10 +68,13 @@ def _tried() -> str:
     if program is None:
         return f"There is no bubblewrap here. {INSTALL}."
     command = [program, *_arguments(()), "--", "/bin/true"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"bubblewrap does not start here ({error})."
+    for _ in range(TRIES):
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"bubblewrap does not start here ({error})."
+        if done.returncode not in KILLED:
+            break
     if done.returncode:
         return (
             f"bubblewrap does not work here ({done.stderr.strip()[:300]}). Does the system allow user namespaces to "
