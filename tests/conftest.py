@@ -18,6 +18,7 @@ LONG = (
     "instructors",
     "nbgrader_class",
     "class_run",
+    "class_run_ended",
     "bank",
     "diagnosis_bank",
     "formgrader",

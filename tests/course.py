@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import subprocess
 import sys
@@ -106,3 +108,28 @@ def run(root: Path, *arguments: object, **changes: str) -> subprocess.CompletedP
         stdin=subprocess.DEVNULL,
         timeout=600,
     )
+
+
+def hand_in(folder: Path, sources: dict[str, str]) -> Path:
+    """The new ``folder`` with a file for each student."""
+    folder.mkdir()
+    for student, source in sources.items():
+        (folder / f"{student}.py").write_text(source)
+    return folder
+
+
+def grades(out: Path) -> dict[str, dict[str, str]]:
+    """The rows of grades.csv, by student."""
+    with (out / "grades.csv").open(encoding="utf-8-sig", newline="") as file:
+        return {row["student"]: row for row in csv.DictReader(file)}
+
+
+def results(out: Path) -> dict[str, object]:
+    """What a result says, without times."""
+
+    def timeless(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: timeless(item) for key, item in value.items() if key not in ("seconds", "execution_time")}
+        return [timeless(item) for item in value] if isinstance(value, list) else value
+
+    return {path.name: timeless(json.loads(path.read_bytes())) for path in sorted((out / "results").glob("*.json"))}
