@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 from torch import nn
@@ -155,6 +156,18 @@ def test_cutout_greys_one_square_of_each_image() -> None:
     assert set(holes.sum((1, 2)).tolist()) <= {high * wide for high in (3, 4, 5) for wide in (3, 4, 5)}
     assert len({tuple(hole.nonzero()[0].tolist()) for hole in holes}) > 30  # at many places
     assert torch.equal(holes, holes.any(2, keepdim=True) & holes.any(1, keepdim=True))  # rectangles
+
+
+def test_a_stage_may_have_a_cutout_of_its_own(tmp_path: Path) -> None:
+    first, second, third = RECIPE.stage
+    stages = [first, msgspec.structs.replace(second, cutout=0), third]
+    alike = trainer(tmp_path / "alike")
+    other = trainer(tmp_path / "other", msgspec.structs.replace(RECIPE, stage=stages))
+    alike.run(nothing)
+    other.run(nothing)
+    losses = [[entry["loss"] for entry in each.history] for each in (alike, other)]
+    assert losses[0][:2] == losses[1][:2]
+    assert losses[0][2] != losses[1][2]
 
 
 def test_in_bf16_weights_stay_fp32(tmp_path: Path) -> None:

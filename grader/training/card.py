@@ -70,10 +70,11 @@ def write_card(
             "During training a batch norm follows every convolution of the features; at the end it is folded into the "
             "convolution, so the published network has none there and computes the same."
         )
+    without = [number for number, stage in enumerate(stages, 1) if stage.cutout == 0]
     if recipe.cutout:
         notes.append(
             f"Of every {tests[0].name} image a square of {recipe.cutout} x {recipe.cutout} pixels at a random place is "
-            "greyed (cutout; DeVries and Taylor, 2017)."
+            f"greyed (cutout; DeVries and Taylor, 2017){_but_for(without)}."
         )
     if recipe.precision != "fp32":
         notes.append(
@@ -133,6 +134,15 @@ To train it again{", from the last run on" if recipe.earlier else ""}:
 ![loss and accuracy](training.png)
 """
     (folder / "MODEL_CARD.md").write_text(text, encoding="utf-8")
+
+
+def _but_for(stages: list[int]) -> str:
+    """The end of a sentence.
+
+    >>> _but_for([1, 2]), _but_for([])
+    (', but for stages 1, 2', '')
+    """
+    return f", but for stages {', '.join(map(str, stages))}" if stages else ""
 
 
 def _duration(seconds: float) -> str:

@@ -113,7 +113,7 @@ class Trainer:
         generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + self.step)
         torch.manual_seed(int(torch.randint(1 << 31, (), generator=generator)))  # dropout
         stage = self.recipe.stage[self.stage_index]
-        images, labels = map(self.team.share, self._batch(generator, stage.size))
+        images, labels = map(self.team.share, self._batch(generator, stage))
         for group in self.optimizer.param_groups:
             group["lr"] = self._lr()
         self.model.train()
@@ -128,7 +128,7 @@ class Trainer:
         self.optimizer.step()
         return numbers[0], numbers[1]
 
-    def _batch(self, generator: torch.Generator, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def _batch(self, generator: torch.Generator, stage: Stage) -> tuple[torch.Tensor, torch.Tensor]:
         epoch, position = divmod(self.step * self.per_batch, len(self.main))
         if self._order is None or self._order[0] != epoch:
             order = torch.randperm(len(self.main), generator=torch.Generator().manual_seed(self.recipe.seed + epoch))
@@ -143,10 +143,11 @@ class Trainer:
             images = torch.cat([images, self.digits.images[digits]])
             labels = torch.cat([labels, self.digits.labels[digits]])
         images = _random_crop(normalise(images), 4, generator)
-        if self.recipe.cutout:
-            cut_out(images[: len(chosen)], self.recipe.cutout, generator)
-        if size < images.shape[-1]:
-            images = F.interpolate(images, size=(size, size), mode="area")
+        cutout = self.recipe.cutout if stage.cutout is None else stage.cutout
+        if cutout:
+            cut_out(images[: len(chosen)], cutout, generator)
+        if stage.size < images.shape[-1]:
+            images = F.interpolate(images, size=(stage.size, stage.size), mode="area")
         return images.contiguous(memory_format=torch.channels_last), labels
 
     def _lr(self) -> float:

@@ -15,13 +15,14 @@ Share = Annotated[float, Meta(ge=0, lt=1)]
 class Stage(msgspec.Struct, forbid_unknown_fields=True):
     """One stretch of training: the learning rate runs linearly from ``lr[0]`` to ``lr[1]``.
 
-    Images with more than ``size`` pixels a side are made that small.
+    Images with more than ``size`` pixels a side are made that small; ``cutout`` instead of the recipe's, if given.
     """
 
     epochs: Annotated[float, Meta(gt=0, le=10_000)]
     lr: tuple[float, float]
     width: Annotated[float, Meta(gt=0, le=1)] = 1.0
     size: Annotated[int, Meta(ge=1, le=32)] = 32
+    cutout: Annotated[int, Meta(ge=0, lt=32)] | None = None
 
     @property
     def cost(self) -> float:
