@@ -38,6 +38,13 @@ class Kept:
         self.answers = Known()
         self.built: dict[str, nn.Module] = {}
         self.checks: Checks | None = None
+        self._right: tuple[Dataset, torch.Tensor | None] | None = None
+
+    def right(self, dataset: Dataset, find: Callable[[], torch.Tensor | None]) -> torch.Tensor | None:
+        """What ``find()`` gave for ``dataset``: which images the reference has right, if that can be known."""
+        if self._right is None or self._right[0] is not dataset:
+            self._right = dataset, find()
+        return self._right[1]
 
     @cached_property
     def weights(self) -> dict[str, torch.Tensor]:
@@ -116,9 +123,13 @@ class Context:
         build = (
             None if self.assignment.secret is None else lambda: self.trained_reference(checkpoint.build, "predictions")
         )
-        known = reference_correct(
-            path, dataset, build, lambda done, total: self.progress(gettext("reference predictions"), done, total)
-        )
+
+        def find() -> torch.Tensor | None:
+            return reference_correct(
+                path, dataset, build, lambda done, total: self.progress(gettext("reference predictions"), done, total)
+            )
+
+        known = find() if self.kept is None else self.kept.right(dataset, find)
         return Benchmark(
             dataset,
             self.weights,
