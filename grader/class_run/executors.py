@@ -40,12 +40,17 @@ def warm_up() -> None:
         atexit.register(_end_forks)
 
 
-def _end_forks() -> None:
-    """End the process that judges are forked from, which would take seconds to end torch, and holds our output open."""
+def _end_forks(wait: bool = False) -> None:
+    """End the process that judges are forked from, which would take seconds to end torch, and holds our output open.
+
+    With ``wait`` until it has ended: one that is just ending still passes for running, and answers nobody.
+    """
     pid = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
     if pid is not None:
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)
+            if wait:
+                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # its status is multiprocessing's to take
 
 
 def _nothing() -> None:
@@ -99,6 +104,7 @@ def _wait_for_forks(method: Any) -> None:
                 raise SchedulerError(
                     "The processes that grade cannot be started: they are ended at once. Is memory full?"
                 ) from error
+            _end_forks(wait=True)
         else:
             first.join()
             return
