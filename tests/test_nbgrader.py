@@ -233,6 +233,9 @@ def test_a_class_run_that_does_not_go_through_is_an_error_with_its_last_words(tm
     missing = ClassRun([str(tmp_path / "no such program")], tmp_path, tmp_path / "out", lambda _: None)
     with pytest.raises(CourseError, match="cannot be started"):
         missing.found("alice")
+    told = [sys.executable, "-c", r"print('\x1e{')"]
+    with pytest.raises(CourseError, match="JSONDecodeError"):
+        ClassRun(told, tmp_path, tmp_path / "out", lambda _: None).found("alice")
 
 
 def test_a_grade_is_within_its_bounds() -> None:

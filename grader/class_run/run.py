@@ -46,6 +46,11 @@ class Plan:
     waiting: dict[str, list[Work]]  # by hash of the code
     done: int
 
+    @property
+    def all(self) -> list[Work]:
+        """Those to compute, and after them those that wait."""
+        return [*self.works, *(work for works in self.waiting.values() for work in works)]
+
 
 def take_in(store: Store, handins: Iterable[Handin]) -> None:
     """Put the class into the store."""
@@ -167,8 +172,7 @@ def result_of(result: Result, submission: Submission, chosen: Assignment) -> Res
 
 
 def _any_names(planned: Plan, name: str) -> bool:
-    works = [*planned.works, *(work for works in planned.waiting.values() for work in works)]
-    return any(name.encode() in content for work in works for content in work.submission.files.values())
+    return any(name.encode() in content for work in planned.all for content in work.submission.files.values())
 
 
 def _suspects(queue: Iterable[Work]) -> bool:

@@ -180,12 +180,11 @@ def run(
     if chosen.secret is None:
         complain(f"There is no solution of {chosen.name} here: hidden checks are left out.")
     planned = plan(store, conditions, force=force)
-    total = len(planned.works) + sum(len(works) for works in planned.waiting.values())
+    total = len(planned.all)
     if planned.done and total:
         say(f"{planned.done} unchanged, {total} to grade.")
     if stream:
-        planned_works = [*planned.works, *(work for works in planned.waiting.values() for work in works)]
-        graded_now = {student for work in planned_works for student in work.students}
+        graded_now = {student for work in planned.all for student in work.students}
         for entry in entries(store, chosen):
             if entry.student not in graded_now:
                 _tell(entry)

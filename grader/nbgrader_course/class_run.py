@@ -69,14 +69,14 @@ class ClassRun:
         return None
 
     def _follow(self, command: Sequence[str], where: Path) -> None:
-        code, problem = 2, ""
+        code = 2
         try:
             code, _ = follow(command, where, self._hear)
         except OSError as error:
-            problem = f"{command[0]} cannot be started: {error.strerror}."
+            self._said.append(f"{command[0]} cannot be started: {error.strerror}.")
+        except Exception as error:  # whatever it is, nobody may wait for this thread for ever
+            self._said.append(f"{type(error).__name__}: {error}")
         with self._changed:
-            if problem:
-                self._said.append(problem)
             self._code = code
             self._changed.notify_all()
 
