@@ -373,6 +373,21 @@ def test_stopped_in_the_middle_nothing_is_left(course: Course, number: signal.Si
     assert course.left_over() == []
 
 
+def test_that_nobody_reads_on_is_no_fault(course: Course) -> None:
+    """As in `grader stubs | head -1`."""
+    for name in ("one", "two"):
+        course.add(name, None)
+        course.add_solution(name)
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "grader", "stubs"]
+    done = subprocess.run(
+        command, cwd=course.root, env=course.environment(), stdout=writing, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writing)
+    assert (done.stderr, done.returncode) == ("", 141)
+
+
 def test_works_outside_of_the_root_and_with_spaces(course: Course) -> None:
     inner = Course(course.root / "a course, with spaces")
     inner.root.mkdir()

@@ -2,7 +2,7 @@
 
 import torch
 
-from grader.worker.shapes import FILLED, LARGE, drawn
+from grader.worker.shapes import FILLED, LARGE, LEFT, drawn
 
 PRIME = 1_009
 
@@ -11,6 +11,15 @@ def test_small_tensors_are_drawn_as_ever() -> None:
     with drawn(PRIME):
         weight = torch.zeros(LARGE // 512, 511).normal_()
     assert weight.unique().numel() > PRIME
+
+
+def test_with_none_to_draw_only_the_smallest_are_drawn() -> None:
+    with drawn(0):
+        small, left = torch.zeros(LEFT - 1).uniform_(), torch.zeros(LEFT).uniform_()
+        made = torch.randn(LEFT)
+    assert small.std() > 0.2
+    assert not left.any()
+    assert made.std() > 0.5
 
 
 def test_only_the_end_of_a_huge_tensor_is_drawn() -> None:

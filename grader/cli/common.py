@@ -1,13 +1,15 @@
 """What all commands share: exit codes, what is printed and where, being stopped, and errors as sentences.
 
 Exit codes: 0 full points (or all well), 1 not, 2 something could not be graded (what was given cannot be used, or the
-grader or an assignment is at fault: a sentence says which), 130 stopped by Ctrl-C (128 + its number by another signal).
+grader or an assignment is at fault: a sentence says which), 130 stopped by Ctrl-C (128 + its number by another signal;
+141 where whoever read standard output has gone, as `head` does).
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import sys
 import tempfile
@@ -20,7 +22,7 @@ from rich.console import Console
 from grader import report
 from grader.language import gettext
 
-OK, NOT_FULL, NOT_GRADED, STOPPED = 0, 1, 2, 130
+OK, NOT_FULL, NOT_GRADED, STOPPED, UNREAD = 0, 1, 2, 130, 141
 # Exceptions whose message is all that a person needs: by module, since those are imported when a command needs them.
 SENTENCES = {
     "grader.assignment": ["AssignmentError"],
@@ -93,8 +95,20 @@ def exit_after(work: Callable[[], int]) -> None:
         complain(gettext("Stopped."))
         status = 128 + stopped.args[0] if isinstance(stopped, Stopped) else STOPPED
     except Exception as error:
-        status = explain(error)
+        status = UNREAD if isinstance(error, BrokenPipeError) and _unread() else explain(error)
     raise typer.Exit(status)
+
+
+def _unread() -> bool:
+    """Whether nobody reads standard output any more; what is left to print there is then thrown away."""
+    if not hasattr(select, "poll"):  # Windows, where there is no such pipe either
+        return False
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)  # an error, or a hang-up
+    if not output.poll(0):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def explain(error: Exception, name: str = "") -> int:

@@ -15,6 +15,7 @@ from grader.tracing import repeat_into
 _DRAWING = frozenset(("normal_", "kaiming_normal_", "xavier_normal_", "trunc_normal_"))
 _SCALING = frozenset(("mul", "div"))
 LARGE = 1 << 18  # numbers in a tensor; drawing more takes longer than anything else about a network
+LEFT = 1 << 14  # the same where none are drawn: leaving a tensor as it is takes as long as drawing a hundred numbers
 FILLED = 1 << 23  # of the 100 million in VGG's first Linear; to fill them takes half a second each time
 
 
@@ -52,8 +53,9 @@ def made_on(device: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def drawn(most: int) -> Iterator[None]:
-    """Within it, of a tensor with `LARGE` numbers or more only ``most`` are drawn, and repeated; with 0 none.
+    """Within it, of a tensor with `LARGE` numbers or more only ``most`` are drawn, and repeated.
 
+    With 0 none are, already with `LEFT` numbers or more: they are what was in memory.
     With more than `FILLED` numbers it is the last `FILLED` that hold them; those before are what was in memory.
 
     That is where a tensor is drawn in place, as torch's layers do and torch.nn.init, or by torch.randn. ``most`` had
@@ -64,10 +66,11 @@ def drawn(most: int) -> Iterator[None]:
     >>> bool(weight[0] == weight[65_521]), bool(weight[0] == weight[1])
     (True, False)
     """
+    least = max(LARGE, most) if most else LEFT
 
     def sparing(law: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
         def draw(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-            if tensor.numel() < max(LARGE, most) or not tensor.is_contiguous() or tensor.is_meta:
+            if tensor.numel() < least or not tensor.is_contiguous() or tensor.is_meta:
                 return law(tensor, *args, **kwargs)
             if most:
                 last = tensor.detach().view(-1)[-FILLED:]
@@ -80,7 +83,7 @@ def drawn(most: int) -> Iterator[None]:
 
     def randn(*size: Any, **kwargs: Any) -> torch.Tensor:
         shape = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
-        if "out" in kwargs or "size" in kwargs or not most or prod(shape) < max(LARGE, most):
+        if "out" in kwargs or "size" in kwargs or not most or prod(shape) < least:
             return plain(*size, **kwargs)
         trained = kwargs.pop("requires_grad", False)
         block = plain(most, **kwargs)

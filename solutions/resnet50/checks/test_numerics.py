@@ -165,4 +165,4 @@ def test_resnet50_gradient(student, context):
         bound = (6 / (wanted[0].numel() + wanted[:, 0].numel())) ** 0.5  # Glorot and Bengio, 2010
         expect_uniform(weight, bound, what, drawn=DRAWN)
     expect_same_gradient(give_weights(mine, original), original, x[:1])
-    expect_gradients_in_training(mine, x[1:], 10)
+    expect_gradients_in_training(mine, x[1:2], 10)  # of one image: nearly half the time of two
