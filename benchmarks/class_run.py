@@ -4,7 +4,7 @@
 
 One class of resnet50 (right, wrong, empty, hanging, crashing), the same checks everywhere, in one run:
 
-floor      the same checks in warm processes, one for each core, without any isolation (in_process.py)
+floor      the same checks in warm processes, one for each core, without any isolation (parts/in_process.py)
 grader     `grader grade`, sandboxed, once with one judge and once with one for each core
 nbgrader   `nbgrader autograde` with the checks in the grade cells; and with the accuracy check replaced by the loop
            over all test images that an instructor would write (a sample of right submissions, which grader grades
@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import json
 import os
 import random
@@ -33,82 +32,24 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import textwrap
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
-from importlib.util import decode_source
 from pathlib import Path
 from typing import Any
 
 import psutil
+from parts.measuring import ROOT, Cost, measured, watch
 
 from grader import assignment
 from grader.judge.sandbox import ALLOCATOR
 
-ROOT = Path(__file__).resolve().parent.parent
-PEERS = ROOT / "build" / "peers"
 NAME = "resnet50"
 READY = "00ready"  # what it is named that a class run gets ready with
 # Of 100 hand-ins; a real class's proportions, to a guess.
 SHARES = {"right": 55, "wrong": 35, "stub": 4, "syntax": 2, "hanging": 2, "crashing": 2}
-EVERY = 10.0  # seconds between two looks at the memory: one of ten processes takes 150 ms of a core, and holds them up
 AGAIN = 5  # times that the sample is graded by us: so that ending the command is not most of it
-
-
-@dataclass
-class Cost:
-    """Of one command over ``count`` submissions: wall-clock seconds, and the peak of the memory (bytes).
-
-    ``startup`` are the seconds before, until it was ready: the solution graded once by each process.
-    """
-
-    what: str
-    count: int
-    seconds: float
-    memory: float
-    cores: int = 1
-    startup: float = 0.0
-
-    @property
-    def each(self) -> float:
-        """Seconds per submission and core."""
-        return self.seconds * self.cores / self.count
-
-
-def measured(what: str, command: list[str], count: int, cores: int = 1, **options: Any) -> tuple[Cost, str]:
-    """Run it; its cost and what it printed.
-
-    Raises:
-        SystemExit: it failed.
-    """
-    started = time.monotonic()
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL, **options
-    )
-    peak = [0]
-    done = threading.Event()
-    watch = threading.Thread(target=_watch, args=(psutil.Process(process.pid), peak, done))
-    watch.start()
-    printed, _ = process.communicate()
-    seconds = time.monotonic() - started
-    done.set()
-    watch.join()
-    if process.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{printed}")
-    return Cost(what, count, seconds, peak[0], cores), printed
-
-
-def _watch(process: psutil.Process, peak: list[int], done: threading.Event) -> None:
-    pause = 1.0  # a short command is looked at, too
-    while not done.wait(pause):
-        pause, total = EVERY, 0
-        with contextlib.suppress(psutil.Error):
-            for each in [process, *process.children(recursive=True)]:
-                with contextlib.suppress(psutil.Error):
-                    total += each.memory_full_info().pss
-        peak[0] = max(peak[0], total)
 
 
 def hand_in(folder: Path, size: int) -> list[Path]:
@@ -148,7 +89,7 @@ def hand_in(folder: Path, size: int) -> list[Path]:
 def floor(files: list[Path], data: str, cores: int) -> Cost:
     """The class, but for those that would end the process, in ``cores`` processes; as if all were always busy."""
     files = [file for file in files if not file.stem.startswith("crashing")]
-    script = str(ROOT / "benchmarks" / "in_process.py")
+    script = str(ROOT / "benchmarks" / "parts" / "in_process.py")
     # As few page faults as in a judge and its workers; one thread.
     environment = {**os.environ, **ALLOCATOR, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
     running = [
@@ -163,11 +104,11 @@ def floor(files: list[Path], data: str, cores: int) -> Cost:
     ]
     peak = [0]
     done = threading.Event()
-    watch = threading.Thread(target=_watch, args=(psutil.Process(), peak, done))
-    watch.start()
+    watching = threading.Thread(target=watch, args=(psutil.Process(), peak, done))
+    watching.start()
     found = [[json.loads(line)["seconds"] for line in process.communicate()[0].splitlines()] for process in running]
     done.set()
-    watch.join()
+    watching.join()
     if sum(map(len, found)) != len(files) + cores:
         sys.exit("The floor has not graded all it was given.")
     seconds = sum(sum(each[1:]) for each in found)
@@ -224,146 +165,6 @@ def flat(scratch: Path) -> list[Cost]:
     return found
 
 
-def peers() -> Path:
-    """The commands of nbgrader and otter-grader, in an environment of their own."""
-    folder = PEERS / "bin"
-    if not (folder / "otter").exists():
-        uv = str(Path(sys.executable).parent / "uv")
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(PEERS)], check=True)
-        pinned = PEERS / "requirements.txt"
-        lines = [line.split(" ")[0] for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line]
-        pinned.write_text("\n".join(line for line in lines if line.startswith(("torch", "hypothesis", "msgspec"))))
-        needed = ["-r", str(pinned), "-e", str(ROOT), "nbgrader", "otter-grader"]
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", str(folder / "python"), *needed], check=True)
-    return folder
-
-
-def _cell(source: str, kind: str = "code", **nbgrader: Any) -> dict[str, Any]:
-    base = {"schema_version": 3, "grade": False, "solution": False, "locked": False, "task": False}
-    metadata = {"nbgrader": {**base, **nbgrader}} if nbgrader else {}
-    cell = {"cell_type": kind, "id": nbgrader.get("grade_id", "start"), "metadata": metadata, "source": source}
-    return cell | {"outputs": [], "execution_count": None}
-
-
-PLAIN = f"""
-import torch
-from pathlib import Path
-from torch.utils.data import DataLoader, TensorDataset
-from grader import datasets
-from grader.judge.context import load_weights
-data = datasets.find(Path(DATA))
-loader = DataLoader(TensorDataset(datasets.normalise(data.images).contiguous(), data.labels), batch_size=100)
-model = ResNet50_layer4()
-model.load_state_dict(load_weights(Path({str(ROOT)!r}) / "assignments/{NAME}/{NAME}.safetensors"))
-model.eval()
-correct = 0
-with torch.no_grad():
-    for images, labels in loader:
-        correct += (model(images).argmax(1) == labels).sum().item()
-assert correct / len(data) >= 0.8
-"""
-
-
-def _cells(data: str, plain: bool) -> list[dict[str, Any]]:
-    """The assignment as a notebook: the solution, and one grade cell for each check."""
-    chosen = assignment.load(NAME, ROOT)
-    solution = (ROOT / "solutions" / NAME / chosen.settings.files[0]).read_text()
-    start = f"""
-        import sys
-        sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "benchmarks")!r}]
-        import in_process
-        DATA = {data!r}
-        notebook = in_process.Notebook({NAME!r}, DATA, globals())
-    """
-    cells = [_cell(solution, grade_id="solution", solution=True), _cell(textwrap.dedent(start))]
-    for name, points in _points().items():
-        source = PLAIN if plain and name == "accuracy" else f"notebook.check({name!r})"
-        cells.append(_cell(source, grade_id=name, grade=True, locked=True, points=points))
-    return cells
-
-
-def _points() -> dict[str, float]:
-    from grader.checks.declare import ATTRIBUTE
-
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    import in_process
-
-    found = {}
-    for folder in assignment.load(NAME, ROOT).check_folders:
-        for path in sorted(folder.glob("test_*.py")):
-            for function in vars(in_process._imported(path)).values():
-                spec = getattr(function, ATTRIBUTE, None)
-                if spec is not None:
-                    found[spec.name] = spec.points
-    return found
-
-
-def _notebook(cells: list[dict[str, Any]]) -> str:
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return json.dumps({"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5})
-
-
-def nbgrader(scratch: Path, sample: list[Path], data: str, plain: bool) -> Cost:
-    """`nbgrader autograde` of the sample, which must all get full points."""
-    commands = peers()
-    environment = {**os.environ, "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
-    course = scratch / ("plain" if plain else "checks")
-    source = course / "source" / NAME
-    source.mkdir(parents=True)
-    (course / "nbgrader_config.py").write_text(
-        'c = get_config()\nc.CourseDirectory.course_id = "bench"\nc.ExecutePreprocessor.timeout = 1800\n'
-    )
-    cells = _cells(data, plain)
-    (source / f"{NAME}.ipynb").write_text(_notebook(cells))
-    generate = [str(commands / "nbgrader"), "generate_assignment", NAME]
-    subprocess.run(generate, cwd=course, env=environment, check=True, capture_output=True)
-    released = json.loads((course / "release" / NAME / f"{NAME}.ipynb").read_text())
-    for number, path in enumerate(sample):
-        solution = next(cell for cell in released["cells"] if cell["metadata"]["nbgrader"]["grade_id"] == "solution")
-        solution["source"] = decode_source(path.read_bytes())
-        folder = course / "submitted" / f"s{number}" / NAME
-        folder.mkdir(parents=True)
-        (folder / f"{NAME}.ipynb").write_text(json.dumps(released))
-    what = f"nbgrader autograde, {'all test images' if plain else 'our accuracy check'}"
-    command = [str(commands / "nbgrader"), "autograde", NAME]
-    cost, _ = measured(what, command, len(sample), cwd=course, env=environment)
-    subprocess.run([str(commands / "nbgrader"), "export"], cwd=course, env=environment, check=True, capture_output=True)
-    with (course / "grades.csv").open() as file:
-        for row in csv.DictReader(file):
-            assert float(row["score"]) == float(row["max_score"]) == sum(_points().values()), row
-    return cost
-
-
-def otter(scratch: Path, sample: list[Path], data: str) -> Cost:
-    """`otter run` of each of the sample, which must all get full points."""
-    commands = peers()
-    environment = {**os.environ, "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
-    folder = scratch / "otter"
-    (folder / "tests").mkdir(parents=True)
-    for name, points in _points().items():
-        (folder / "tests" / f"{name}.py").write_text(
-            f"from otter.test_files import test_case\nOK_FORMAT = False\nname = {name!r}\npoints = {points}\n\n"
-            f"@test_case()\ndef test_it(env):\n    env['notebook'].check({name!r})\n"
-        )
-    generate = [str(commands / "otter"), "generate", "-t", "tests", "--no-environment", "--no-requirements"]
-    subprocess.run(generate, cwd=folder, env=environment, check=True, capture_output=True)
-    seconds, memory = 0.0, 0.0
-    cells = [_cell("import otter\ngrader = otter.Notebook()"), *_cells(data, False)[:2]]
-    cells += [_cell(f"grader.check({name!r})") for name in _points()]
-    for number, cell in enumerate(cells):
-        cell["metadata"], cell["id"] = {}, f"cell{number}"
-    for path in sample:
-        cells[1]["source"] = decode_source(path.read_bytes())
-        (folder / f"{NAME}.ipynb").write_text(_notebook(cells))
-        command = [str(commands / "otter"), "run", "--no-logo", "-a", "autograder.zip", f"{NAME}.ipynb"]
-        cost, printed = measured("", command, 1, cwd=folder, env=environment)
-        result = json.loads((folder / "results.json").read_text())
-        score = sum(test.get("score", 0) for test in result["tests"])
-        assert score == sum(_points().values()), (score, printed[-2_000:])
-        seconds, memory = seconds + cost.seconds, max(memory, cost.memory)
-    return Cost("otter run", len(sample), seconds, memory)
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -387,6 +188,8 @@ def main() -> None:
         least = costs[0]
         sample = [file for file in files if file.stem.startswith("right")][: options.peers_sample]
         if sample:
+            from parts.peers import nbgrader, otter  # not before: torch comes with it, which is no part of the floor
+
             same = ours(again(sample, scratch / "same", cores), scratch / "out_same", AGAIN * len(sample), cores, data)
             same.what += ", the sample"
             print(_row(same, least), flush=True)

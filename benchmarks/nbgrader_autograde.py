@@ -27,7 +27,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from class_run import ROOT, Cost, measured
+from parts.measuring import ROOT, Cost, measured
 
 from grader import assignment
 
@@ -39,7 +39,7 @@ c.Autograde.autograde_preprocessors = Autograde.class_traits()["autograde_prepro
 _IN_KERNEL = """\
 import sys
 sys.path[:0] = [{root!r}, {here!r}]
-import in_process
+from parts import in_process
 _checks = globals().get("_checks") or in_process.Notebook({name!r}, {data!r}, globals())
 _checks.check({check!r})
 """

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def test_the_floor_grades_as_the_grader_does() -> None:
     solution = ROOT / "solutions" / "inception" / "inception.py"
     mistake = next(iter(sorted((ROOT / "solutions" / "inception" / "mistakes").glob("*.py"))))
-    command = [sys.executable, "benchmarks/in_process.py", "inception", "digits", str(mistake), str(solution)]
+    command = [sys.executable, "benchmarks/parts/in_process.py", "inception", "digits", str(mistake), str(solution)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     ready, wrong, right = map(json.loads, done.stdout.splitlines())
     assert ready["score"] == right["score"] == 100
@@ -26,7 +26,7 @@ def test_the_checks_of_a_notebook_s_cells_tell_right_from_wrong() -> None:
 import sys
 from pathlib import Path
 
-import in_process
+from parts import in_process
 
 for path in sys.argv[1:]:
     source = Path(path).read_text()

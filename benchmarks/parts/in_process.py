@@ -1,6 +1,6 @@
 """The floor: the same checks on the same submissions in one warm process, without any isolation.
 
-    .venv/bin/python benchmarks/in_process.py resnet50 DATA FILE...
+    .venv/bin/python benchmarks/parts/in_process.py resnet50 DATA FILE...
 
 prints, as lines of JSON, the seconds it took to get ready (the solution graded once) and then the seconds of each file.
 
@@ -46,7 +46,7 @@ from grader.submission import Submission
 from grader.worker import withheld
 from grader.worker.server import Server
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Late(BaseException):
@@ -204,7 +204,7 @@ class Notebook:
         self.checks: dict[str, Callable[[], object]] = {}
         hypothesis.settings.load_profile("grader")
         for path in sorted(path for folder in chosen.check_folders for path in folder.glob("test_*.py")):
-            for function in vars(_imported(path)).values():
+            for function in vars(imported(path)).values():
                 spec = getattr(function, ATTRIBUTE, None)
                 if spec is not None:
                     wanted = {name: given[name] for name in inspect.signature(function).parameters}
@@ -215,7 +215,7 @@ class Notebook:
         self.checks[name]()
 
 
-def _imported(path: Path) -> ModuleType:
+def imported(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"checks_{path.parent.parent.parent.name}_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
