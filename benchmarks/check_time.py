@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/check_time.py
 
 For each assignment, in one run: the median time of `python -c "import torch"`, of `grader check` on the solution with
-the embedded digits, and the difference. Target: at most 5 seconds above the import (docs/design.md).
+the embedded digits, and the difference. Target: at most 5 seconds above the import.
 """
 
 from __future__ import annotations

@@ -17,7 +17,10 @@ once by each process) is not in the seconds but beside them, on both sides.
 
 Memory is the largest sum, over a command's processes, of their share of it (PSS), looked at every ten seconds.
 --flat adds the cost per submission of 10, 100 and 1,000 cheap submissions. --peers-sample adds nbgrader and otter:
-installed through uv into build/peers on first use. Run it alone on a quiet machine. Targets: docs/design.md.
+installed through uv into build/peers on first use. Run it alone on a quiet machine.
+
+Targets: grader per submission and core at most 1.2 times the floor; of the sample a twentieth of nbgrader with all test
+images, a fifth of nbgrader with our checks.
 """
 
 from __future__ import annotations
