@@ -14,7 +14,7 @@ from torch import nn
 
 from grader.assignment import AssignmentError
 from grader.datasets import Dataset
-from grader.training.loop import Interrupted, Trainer, cut_out
+from grader.training.loop import MEASURED, Interrupted, Trainer, cut_out
 from grader.training.parallel import Team, gathered
 from grader.training.recipe import Recipe, RecipeError, Stage, read_recipe
 from grader.training.train import final_weights
@@ -168,6 +168,35 @@ def test_a_stage_may_have_a_cutout_of_its_own(tmp_path: Path) -> None:
     losses = [[entry["loss"] for entry in each.history] for each in (alike, other)]
     assert losses[0][:2] == losses[1][:2]
     assert losses[0][2] != losses[1][2]
+
+
+def test_the_mean_of_two_stages_weights(tmp_path: Path) -> None:
+    """Also after an interruption, and with batch norm's statistics of its own."""
+    stages = [RECIPE.stage[0], *(Stage(epochs=1, lr=(0.1, 0.01), averaged=True) for _ in range(2))]
+    recipe = msgspec.structs.replace(RECIPE, stage=stages)
+    ends: list[dict[str, torch.Tensor]] = []
+
+    def note(trainer: Trainer, loss: float, accuracy: float) -> None:
+        if trainer.step in (5, 8):
+            ends.append({key: value.clone() for key, value in trainer.model.state_dict().items()})
+
+    whole = trainer(tmp_path / "whole", recipe)
+    whole.run(note)
+    done: list[int] = []
+    found = whole.averaged(done.append)
+    assert done == list(range(1, MEASURED + 1))
+    first, second = ends
+    for key, value in found.named_parameters():
+        assert torch.allclose(value, (first[key] + second[key]) / 2, atol=1e-6)
+    means = {key: value for key, value in found.named_buffers() if key.endswith("running_mean")}
+    assert len(means) == 3
+    for key, value in means.items():
+        assert not torch.allclose(value, second[key], atol=1e-4)
+    with pytest.raises(Interrupted):
+        trainer(tmp_path / "parts", recipe).run(at(6))
+    parts = trainer(tmp_path / "parts", recipe)
+    parts.run(nothing)
+    expect_equal(parts.averaged(done.append), found)
 
 
 def test_in_bf16_weights_stay_fp32(tmp_path: Path) -> None:
@@ -351,6 +380,19 @@ def test_a_run_can_begin_with_given_weights(tmp_path: Path) -> None:
 def test_weights_to_begin_with_need_the_stages_they_came_from() -> None:
     with pytest.raises(ValueError, match="start and earlier go together"):
         Recipe("Tiny", 1, 8, 2, 0.0, 0.0, [Stage(1, (0.1, 0.1))], start="start.safetensors")
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        [Stage(1, (0.1, 0.1), averaged=True)],
+        [Stage(1, (0.1, 0.1), averaged=True), Stage(1, (0.1, 0.1), averaged=True), Stage(1, (0.1, 0.1))],
+        [Stage(1, (0.1, 0.1), width=0.5, averaged=True), Stage(1, (0.1, 0.1), averaged=True)],
+    ],
+)
+def test_what_cannot_be_averaged(stages: list[Stage]) -> None:
+    with pytest.raises(ValueError, match="two stages at least"):
+        msgspec.convert(msgspec.to_builtins(msgspec.structs.replace(RECIPE, stage=stages)), Recipe)
 
 
 def follow(team: Team, folder: Path) -> None:

@@ -63,6 +63,12 @@ def write_card(
             "without a change of function: every channel is doubled, and each consumer splits its weight between the "
             "two copies in a random proportion (Net2WiderNet; Chen, Goodfellow, Shlens, 2016)."
         )
+    averaged = [number for number, stage in enumerate(stages, 1) if stage.averaged]
+    if averaged:
+        notes.append(
+            f"The weights are the mean of those in which stages {', '.join(map(str, averaged))} ended (Izmailov et "
+            "al., 2018); batch norm's statistics were then measured anew on training images."
+        )
     if any(stage.size < side for stage in stages):
         notes.append(f"On images smaller than {side} x {side} the last pooling is left out.")
     if recipe.batch_norm_in_features:
@@ -127,13 +133,17 @@ pixels (border reflected){mirrored}. Seed {recipe.seed}. The learning rate runs 
 {" ".join(notes)}
 
 {"The last run" if recipe.earlier else "It"} took {_duration(seconds)} on one or two CPU cores, shared with
-other work. The test images took no part in training and in no choice among weights: the last step's are published.
+other work. The test images took no part in training and in no choice among weights{_last_step(averaged)}.
 To train it again{", from the last run on" if recipe.earlier else ""}:
 `make train A={assignment.name}{" DATA=..." if len(tests) > 1 else ""}`.
 
 ![loss and accuracy](training.png)
 """
     (folder / "MODEL_CARD.md").write_text(text, encoding="utf-8")
+
+
+def _last_step(averaged: list[int]) -> str:
+    return "" if averaged else ": the last step's are published"
 
 
 def _but_for(stages: list[int]) -> str:

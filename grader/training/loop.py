@@ -10,13 +10,14 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, update_bn
 
 from grader.datasets import Dataset, normalise
 from grader.training.parallel import ALONE, Team
@@ -24,6 +25,7 @@ from grader.training.recipe import Recipe, Stage
 from grader.training.widths import narrow, widen, with_batch_norm
 
 SAVE_EVERY = 60.0  # seconds
+MEASURED = 40  # batches that the averaged weights' batch norm statistics are taken from
 
 
 class Interrupted(Exception):
@@ -55,6 +57,7 @@ class Trainer:
         self.step_in_stage = 0
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
+        self.mean: AveragedModel | None = None  # of what the averaged stages so far have ended in
         self.model = self._model(recipe.stage[0])
         if start is not None:
             self.model.load_state_dict(start)
@@ -109,11 +112,34 @@ class Trainer:
                 signal.signal(number, handler)
         return self.model.eval()
 
+    def averaged(self, progress: Callable[[int], None]) -> nn.Module:
+        """After `run`: the model with the mean of the weights in which the averaged stages have ended.
+
+        Source: Izmailov et al., "Averaging weights leads to wider optima and better generalization", UAI 2018. As
+        there, batch norm's statistics are measured anew: on `MEASURED` training batches as the last stage's are.
+
+        Args:
+            progress: told how many batches are done.
+        """
+        if self.mean is None:
+            return self.model.eval()
+
+        def batches() -> Iterator[torch.Tensor]:
+            for step in range(MEASURED):
+                yield self._batch(self._generator(step), self.recipe.stage[-1], step)[0]
+                progress(step + 1)
+
+        update_bn(batches(), self.mean.module)
+        return self.mean.module.eval()
+
+    def _generator(self, step: int) -> torch.Generator:
+        return torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + step)
+
     def _train_step(self) -> tuple[float, float]:
-        generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + self.step)
+        generator = self._generator(self.step)
         torch.manual_seed(int(torch.randint(1 << 31, (), generator=generator)))  # dropout
         stage = self.recipe.stage[self.stage_index]
-        images, labels = map(self.team.share, self._batch(generator, stage))
+        images, labels = map(self.team.share, self._batch(generator, stage, self.step))
         for group in self.optimizer.param_groups:
             group["lr"] = self._lr()
         self.model.train()
@@ -128,8 +154,8 @@ class Trainer:
         self.optimizer.step()
         return numbers[0], numbers[1]
 
-    def _batch(self, generator: torch.Generator, stage: Stage) -> tuple[torch.Tensor, torch.Tensor]:
-        epoch, position = divmod(self.step * self.per_batch, len(self.main))
+    def _batch(self, generator: torch.Generator, stage: Stage, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        epoch, position = divmod(step * self.per_batch, len(self.main))
         if self._order is None or self._order[0] != epoch:
             order = torch.randperm(len(self.main), generator=torch.Generator().manual_seed(self.recipe.seed + epoch))
             self._order = epoch, order
@@ -157,6 +183,9 @@ class Trainer:
 
     def _next_stage(self) -> None:
         old = self.recipe.stage[self.stage_index]
+        if old.averaged:
+            self.mean = self.mean or AveragedModel(self.model)
+            self.mean.update_parameters(self.model)
         self.stage_index += 1
         self.step_in_stage = 0
         if self.finished:
@@ -210,6 +239,7 @@ class Trainer:
             "stage": self.stage_index,
             "step": self.step_in_stage,
             "seconds": self.seconds,
+            "mean": self.mean and self.mean.state_dict(),
         }
         # The history first: where a crash comes between the two, _restore leaves out what the state does not know of.
         history = self.folder / f"history.json.{os.getpid()}"
@@ -229,6 +259,9 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.optimizer = self._optimizer()
         self.optimizer.load_state_dict(state["optimizer"])
+        if state.get("mean"):
+            self.mean = AveragedModel(self.model)
+            self.mean.load_state_dict(state["mean"])
         history = json.loads((self.folder / "history.json").read_text())
         self.history = [entry for entry in history if entry["step"] < self.step]
 

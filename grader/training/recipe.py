@@ -15,7 +15,8 @@ Share = Annotated[float, Meta(ge=0, lt=1)]
 class Stage(msgspec.Struct, forbid_unknown_fields=True):
     """One stretch of training: the learning rate runs linearly from ``lr[0]`` to ``lr[1]``.
 
-    Images with more than ``size`` pixels a side are made that small; ``cutout`` instead of the recipe's, if given.
+    Images with more than ``size`` pixels a side are made that small; ``cutout`` instead of the recipe's, if given. What
+    is published is the mean of the weights in which the ``averaged`` stages end, if there are any.
     """
 
     epochs: Annotated[float, Meta(gt=0, le=10_000)]
@@ -23,6 +24,7 @@ class Stage(msgspec.Struct, forbid_unknown_fields=True):
     width: Annotated[float, Meta(gt=0, le=1)] = 1.0
     size: Annotated[int, Meta(ge=1, le=32)] = 32
     cutout: Annotated[int, Meta(ge=0, lt=32)] | None = None
+    averaged: bool = False
 
     @property
     def cost(self) -> float:
@@ -64,6 +66,9 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True):
             raise ValueError("digits_per_batch must be less than batch_size")
         if bool(self.start) != bool(self.earlier):
             raise ValueError("start and earlier go together: weights, and the stages they came out of")
+        averaged = [stage for stage in self.stage if stage.averaged]
+        if averaged and not (len(averaged) > 1 and self.stage[-1].averaged and len({s.width for s in averaged}) == 1):
+            raise ValueError("averaged: two stages at least, the last one among them, and all of the same width")
 
 
 class RecipeError(Exception):

@@ -21,7 +21,7 @@ from grader.checks.accuracy import predict, predictions_path, store_predictions
 from grader.datasets import DataError, Dataset
 from grader.judge.context import import_solution, load_weights
 from grader.training.card import draw_history, write_card
-from grader.training.loop import Interrupted, Trainer
+from grader.training.loop import MEASURED, Interrupted, Trainer
 from grader.training.pace import Pace
 from grader.training.parallel import Team, gathered
 from grader.training.recipe import Recipe, TrainingError, read_recipe
@@ -89,7 +89,8 @@ def train(
         trainer = _trainer(team, assignment, data, epochs, state)
         if trainer.step:
             say(f"Continuing at step {trainer.step:,} of {trainer.total_steps:,}.")
-        model = trainer.run(_reporter(trainer, progress))
+        trainer.run(_reporter(trainer, progress))
+    model = trainer.averaged(lambda done: progress("batch", done, MEASURED, "Averaging weights"))
     say(f"Trained {trainer.total_steps:,} steps: {_recent(trainer)}.")
     build = getattr(module, checkpoint.build)
     path = out / checkpoint.file
