@@ -112,7 +112,7 @@ class Trainer:
                 signal.signal(number, handler)
         return self.model.eval()
 
-    def averaged(self, progress: Callable[[int], None]) -> nn.Module:
+    def averaged(self, progress: Callable[[int], object]) -> nn.Module:
         """After `run`: the model with the mean of the weights in which the averaged stages have ended.
 
         Source: Izmailov et al., "Averaging weights leads to wider optima and better generalization", UAI 2018. As
