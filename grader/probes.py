@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def recorder(numbers: torch.Tensor) -> _Recorder:
 
 
 class Interrupted(Exception):
-    """What `interrupted_loader` raises: the power is out."""
+    """What `interrupted_loader` raises, and a scheduler: the power is out."""
 
 
 class _Interrupted(DataLoader[Any]):
@@ -99,8 +100,10 @@ def linear(weight: torch.Tensor, bias: torch.Tensor | None = None) -> nn.Linear:
     return made
 
 
-def nested(layers: Sequence[Any]) -> nn.Module:
+def nested(layers: Sequence[Any], container: str = "Sequential") -> nn.Module:
     """An nn.Sequential of ``layers``: each a list of the same kind, or ("Conv2d", {"in_channels": 2, ...}) of torch.nn.
+
+    ``container``: "ModuleList" for one of these, and within it, too: a module with layers in it that is no Sequential.
 
     >>> nested([[("Linear", {"in_features": 2, "out_features": 3})]])
     Sequential(
@@ -109,11 +112,11 @@ def nested(layers: Sequence[Any]) -> nn.Module:
       )
     )
     """
-    made = [
-        nested(each) if not isinstance(each[0], str) else getattr(nn, each[0])(**each[1])  # a layer with its options
-        for each in layers
-    ]
-    return nn.Sequential(*made)
+    made: Any = getattr(nn, container)()
+    for each in layers:  # a list, or a layer with its options
+        made.append(getattr(nn, each[0])(**each[1]) if isinstance(each[0], str) else nested(each, container))
+    holder: nn.Module = made
+    return holder
 
 
 def derived(base: Any) -> Any:
@@ -149,6 +152,16 @@ def loader(inputs: torch.Tensor, labels: torch.Tensor, batch_size: int) -> DataL
     return DataLoader(TensorDataset(inputs, labels), batch_size=batch_size)
 
 
+def listed_loader(inputs: torch.Tensor, labels: torch.Tensor, batch_size: int) -> DataLoader[Any]:
+    """`loader` of a list of pairs: who does not go through the loader finds no tensors in its data set.
+
+    >>> list(listed_loader(torch.zeros(3, 1), torch.arange(3), 2))[1]
+    [tensor([[0.]]), tensor([2])]
+    """
+    pairs: Any = list(zip(inputs, labels, strict=True))
+    return DataLoader(pairs, batch_size=batch_size)
+
+
 def interrupted_loader(inputs: torch.Tensor, labels: torch.Tensor, batch_size: int, batches: int) -> DataLoader[Any]:
     """`loader`, but after so many batches, over all epochs, it raises `Interrupted`.
 
@@ -158,9 +171,14 @@ def interrupted_loader(inputs: torch.Tensor, labels: torch.Tensor, batch_size: i
     return _Interrupted(TensorDataset(inputs, labels), batch_size, batches)
 
 
-def criterion(name: str, **options: Any) -> nn.Module:
-    """A loss of torch.nn, by its name."""
-    made: nn.Module = getattr(nn, name)(**options)
+def criterion(name: str, **options: Any) -> Callable[..., torch.Tensor]:
+    """A loss of torch.nn, by its name; or a plain function, no nn.Module, by its name in torch.nn.functional.
+
+    >>> criterion("L1Loss")(torch.zeros(2), torch.ones(2)), criterion("l1_loss")(torch.zeros(2), torch.ones(2))
+    (tensor(1.), tensor(1.))
+    """
+    made: Callable[..., torch.Tensor]
+    made = getattr(nn, name)(**options) if hasattr(nn, name) else partial(getattr(nn.functional, name), **options)
     return made
 
 
@@ -172,12 +190,40 @@ def optimizer(model: nn.Module, name: str, rates: Sequence[float], **options: An
     return made
 
 
-class Plain(torch.optim.lr_scheduler.StepLR):
-    """A scheduler whose ``step`` takes no argument; torch's own still take an epoch."""
+class Plain:
+    """A scheduler that has ``step()``, without an argument, ``state_dict()`` and ``load_state_dict()``: no more.
 
-    def step(self) -> None:  # type: ignore[override]
+    Every ``step_size`` steps it multiplies each rate by ``gamma``. After ``steps`` of them, if that is given, the next
+    raises `Interrupted`.
+
+    >>> one = optimizer(linear(torch.ones(1, 1)), "SGD", [0.5])
+    >>> scheduler(one, "Plain", step_size=1, gamma=0.5).step()
+    >>> rates(one)
+    [0.25]
+    """
+
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, step_size: int, gamma: float, steps: int | None = None
+    ) -> None:
+        self._optimizer, self._step_size, self._gamma, self._steps = optimizer, step_size, gamma, steps
+        self._made = 0
+
+    def step(self) -> None:
         """An epoch is over."""
-        super().step()
+        if self._made == self._steps:
+            raise Interrupted("the run is interrupted here, on purpose")
+        self._made += 1
+        if self._made % self._step_size == 0:
+            for group in self._optimizer.param_groups:
+                group["lr"] *= self._gamma
+
+    def state_dict(self) -> dict[str, int]:
+        """How many steps were made."""
+        return {"steps": self._made}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on after as many."""
+        self._made = state["steps"]
 
 
 def scheduler(optimizer: torch.optim.Optimizer, name: str, **options: Any) -> Any:
@@ -266,6 +312,15 @@ def function_names(function: Callable[..., Any], *args: Any) -> list[str]:
     return sorted(noted.names)
 
 
+def called(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What ``function(*args, **kwargs)`` gives: for arguments that are called like those of `grader.student.call`.
+
+    >>> called(dict, seed=5)
+    {'seed': 5}
+    """
+    return function(*args, **kwargs)
+
+
 def operations(function: Callable[..., Any], x: torch.Tensor) -> list[list[Any]]:
     """`tracing.operations` as data: type, shapes in and out, and sizes of each, 500 at most.
 
@@ -288,6 +343,7 @@ _MAKERS: dict[str, Callable[..., Any]] = {
         derived,
         expanding,
         loader,
+        listed_loader,
         interrupted_loader,
         criterion,
         optimizer,
@@ -304,6 +360,7 @@ _MAKERS: dict[str, Callable[..., Any]] = {
         in_turn,
         operations,
         function_names,
+        called,
     )
 }
 

@@ -117,7 +117,8 @@ def test_mean_std(student):
     """calc_mean_std gives mean and standard deviation of each channel"""
     images = torch.rand(12, 3, 5, 4, generator=torch.Generator().manual_seed(1))
     images = images * torch.tensor([1.0, 0.5, 2.0]).view(3, 1, 1) + torch.tensor([0.0, 1.0, -1.0]).view(3, 1, 1)
-    loader = student.probe("loader", images, torch.zeros(12, dtype=torch.int64), batch_size=4)
+    # A list of pairs: what a loader gives is all that is known of it.
+    loader = student.probe("listed_loader", images, torch.zeros(12, dtype=torch.int64), batch_size=4)
     expect_mean_std(student.calc_mean_std(loader), images)
 
 

@@ -26,6 +26,8 @@ def test_conv_cost(student):
         (1, 1, 1, 1, 1): (1, 2),
     }.items():
         expect_cost(student.conv_cost(*arguments), expected, f"conv_cost{arguments}")
+    found = student.conv_cost(in_channels=4, out_channels=6, kernel_size=3, height=5, width=7)
+    expect_cost(found, (7_560, 222), "conv_cost(4, 6, 3, 5, 7)")
 
 
 @check(
@@ -40,6 +42,8 @@ def test_bottleneck_cost(student):
         (4, 2, 6, 3, 5, 7): (4_060, 124),
     }.items():
         expect_cost(student.bottleneck_cost(*arguments), expected, f"bottleneck_cost{arguments}")
+    found = student.bottleneck_cost(in_channels=4, reduced=2, out_channels=6, kernel_size=3, height=5, width=7)
+    expect_cost(found, (4_060, 124), "bottleneck_cost(4, 2, 6, 3, 5, 7)")
 
 
 @check(
@@ -55,6 +59,8 @@ def test_most_reduced(student):
             message = gettext("{what} gives the float {found:g}; an int is expected.")
             raise CheckFailed(message.format(what=f"most_reduced{arguments}", found=found))
         expect_equal(found, expected, f"most_reduced{arguments}")
+    found = student.most_reduced(in_channels=12, out_channels=4, kernel_size=3)
+    expect_equal(found, 8, "most_reduced(12, 4, 3)")
 
 
 @check(
@@ -70,3 +76,5 @@ def test_inception_cost(student):
         (4, 2, (3, 5), (1, 2), 3, 5, 7): (7_735, 237),
     }.items():
         expect_cost(student.inception_cost(*arguments), expected, f"inception_cost{arguments}")
+    found = student.inception_cost(in_channels=4, c1=2, r3_c3=(3, 5), r5_c5=(1, 2), cp=3, height=5, width=7)
+    expect_cost(found, (7_735, 237), "inception_cost(4, 2, (3, 5), (1, 2), 3, 5, 7)")

@@ -65,10 +65,10 @@ def expect_split(before, tree, test_size, what):
 def test_count_images(student, dogs, cats):
     """count_images counts the images of each class folder"""
     paths = [f"dog/{number}.jpg" for number in range(dogs)] + [f"cat/{number}.PNG" for number in range(cats)]
-    paths += ["cat/a.jpeg", "cat/B.JPEG", "cat/my.cat.jpg", "dog/", "empty/"]
+    paths += ["cat/a.jpeg", "cat/B.JPEG", "cat/my.cat.jpg", "dog/", "empty/", "[1]/1.jpg"]
     paths += ["cat/Thumbs.db", "cat/jpg", "cat/b.png.part", "dog/1.jpg.txt", "translate.py", "cover.jpg"]
     student.write_tree("animals/train", files(paths))
-    expected = {"dog": dogs, "cat": cats + 3, "empty": 0}
+    expected = {"dog": dogs, "cat": cats + 3, "empty": 0, "[1]": 1}
     found = student.count_images("animals/train")
     if not isinstance(found, dict) or found != expected:
         message = gettext("count_images gives {found}; {expected} is expected.").format(found=found, expected=expected)

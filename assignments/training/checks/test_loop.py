@@ -152,6 +152,11 @@ def test_scheduler(student):
     model = line(student)
     optimizer = student.probe("optimizer", model, "SGD", [0.1])
     scheduler = expect_object(with_gradients(student.make_scheduler, optimizer), "make_scheduler(optimizer)")
+    # Another optimizer's scheduler counts its own steps.
+    other = student.probe("optimizer", line(student), "SGD", [0.1])
+    another = expect_object(with_gradients(student.make_scheduler, optimizer=other), "make_scheduler(optimizer)")
+    other.step()
+    another.step()
     for steps in range(12):
         what = gettext("make_scheduler(optimizer): the rate after {steps} steps").format(steps=steps)
         expect_rates(student, optimizer, [0.1 * 0.6 ** (steps // 5)], what)
@@ -178,13 +183,23 @@ def test_checkpoint(student):
     weights = [torch.randn(64, 64, generator=torch.Generator().manual_seed(seed)) for seed in range(2)]
     large, larger = (student.probe("within", "module", weight, weight[0]) for weight in weights)
     parts, others = (with_scheduler(student, each) for each in (large, larger))
-    student.save_checkpoint("large.pt", large, *parts, 2)
+    student.write_tree("runs", {})
+    names = ("model", "optimizer", "scheduler")  # by name, and in a folder
+    saved, loaded = (dict(zip(names, each, strict=True)) for each in ((large, *parts), (larger, *others)))
+    path = "runs/large.pt"
+    by_name(student, "save_checkpoint", path=path, **saved, epoch=2)
     before = state_of(larger)
-    student.load_checkpoint("large.pt", larger, *others)
+    by_name(student, "load_checkpoint", path=path, **loaded)
     expect_weights(larger, state_of(large), before, "load_checkpoint")
-    size = student.probe("size", "large.pt")
+    size = student.probe("size", path)
     if not isinstance(size, int) or size < 0.8 * 4 * weights[0].numel():
         raise CheckFailed(gettext("The file that save_checkpoint writes is too small to hold the model's weights."))
+
+
+def by_name(student, function, **arguments):
+    """Call a student's function with its arguments by their names, of which one may be ``path``."""
+    doing = f"{function}({', '.join(f'{name}=...' for name in arguments)})"
+    return student.probe("called", getattr(student, function).value(), doing=doing, **arguments)
 
 
 def with_scheduler(student, model):
@@ -201,8 +216,10 @@ def test_fit_epochs(student):
     """fit trains up to `epochs` epochs in all, goes on from its file, and returns one loss for each epoch it trained"""
     model = line(student)
     optimizer, scheduler = with_scheduler(student, model)
-    parts = (model, straight(student), student.probe("criterion", "MSELoss"), optimizer, scheduler)
-    for epochs, expected in ((3, 3), (3, 0), (5, 2)):
+    x = torch.tensor([[1.0], [2.0], [3.0]])
+    batches = student.probe("interrupted_loader", x, 2 * x, 2, 200)  # whoever trains on and on is stopped
+    parts = (model, batches, student.probe("criterion", "MSELoss"), optimizer, scheduler)
+    for epochs, expected in ((3, 3), (3, 0), (5, 2), (4, 0)):
         what = f"fit(..., epochs={epochs}, path)"
         if expected < 3:
             what = gettext("{what}, called again,").format(what=what)
@@ -220,6 +237,7 @@ def test_fit_epochs(student):
     # Nothing is left to train, and another model has the weights all the same.
     other = line(student, 7.0, 7.0)
     before, parts = state_of(other), (other, *parts[1:3], *with_scheduler(student, other))
-    with_gradients(student.fit, *parts, 5, "fit.state")
+    names = ("model", "loader", "criterion", "optimizer", "scheduler")
+    by_name(student, "fit", **dict(zip(names, parts, strict=True)), epochs=5, path="fit.state")
     what = gettext("fit, called again with another model when all epochs are done")
     expect_weights(other, state_of(model), before, what)

@@ -58,7 +58,8 @@ def test_evaluate_pair(student, context):
 
     def compare_with(name):
         model = build(student.VGGSmall, name, draws=DRAWN)
-        loader = student.probe("loader", context.images(5), context.dataset().labels[:5], batch_size=2)
+        # A list of pairs: what a loader gives is all that is known of it.
+        loader = student.probe("listed_loader", context.images(5), context.dataset().labels[:5], batch_size=2)
         loss, accuracy = expect_pair(call(student.evaluate, model, loader, grad=True).result, "evaluate")
         if not 0 < loss < 100 or not min(abs(5 * accuracy - right) for right in range(6)) <= 1e-4:
             message = gettext("evaluate gives ({loss:.4g}, {accuracy:.4g}) for 5 images; that cannot be.")

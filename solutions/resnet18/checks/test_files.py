@@ -80,7 +80,8 @@ def expect_shares(now, test_size, what):
 )
 def test_split_awkward(student):
     """create_train_test_dirs copes with any name, and overwrites nothing where two folders become one class"""
-    paths = [f"{folder}/{name}" for folder in ("cane", "dog", "due parole", "Gatto", "contest") for name in AWKWARD]
+    folders = ("cane", "dog", "due parole", "Gatto", "contest", "_class")
+    paths = [f"{folder}/{name}" for folder in folders for name in AWKWARD]
     paths += [f"{folder}/{number}.jpeg" for folder in ENGLISH for number in range(5)]
     before = files([*dict.fromkeys(paths), "translate.py", "read me.txt"])
     source = "gatto [1]/train/animals"
@@ -191,6 +192,13 @@ def test_split_more_files(student):
         before |= {
             path: content + later for path, content in files(f"cane/{number}.jpg" for number in range(8)).items()
         }
+    before = {}
+    for number in range(7):  # at last one name is wanted 14 times
+        before |= {path: f"{path}, {number}".encode() for path in ("cane/1.jpg", "dog/1.jpg")}
+        student.write_tree("equal", before)
+        student.create_train_test_dirs("equal", 0.0)
+        now = places(before, student.read_tree("equal"), DONE)
+        before = {new: before[old] for old, new in now.items()}
     # More than a fifth is in test/ already, so none of the new ones goes there.
     before = files([f"{part}/horse/{number}.jpg" for part in ("train", "test") for number in range(5)])
     before |= files(f"cavallo/{number}.jpg" for number in range(4))
