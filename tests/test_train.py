@@ -28,7 +28,7 @@ file = "tiny.safetensors"
 build = "net"
 threshold = 0.1
 """
-# 20 images, 6 of them in a batch: 2 and 3 steps.
+# 20 images, 6 of them in a batch: 2, 2 and 1 steps.
 RECIPE = """
 build = "net"
 seed = 1
@@ -41,8 +41,13 @@ epochs = 0.6
 lr = [0.01, 0.01]
 width = 0.5
 [[stage]]
-epochs = 1
+epochs = 0.6
 lr = [0.01, 0.001]
+averaged = true
+[[stage]]
+epochs = 0.3
+lr = [0.01, 0.001]
+averaged = true
 """
 # In its second step it waits in the pipes, where they are, until the test has sent its signal.
 SOLUTION = """
@@ -60,7 +65,7 @@ class Net(nn.Sequential):
         return super().forward(x)
 
 def net():
-    return Net(nn.Conv2d(3, 4, 3, stride=8), nn.ReLU(), nn.Flatten(), nn.Linear(64, 10))
+    return Net(nn.Conv2d(3, 4, 3, stride=8), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 10))
 """
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes, signals and terminals")
 
@@ -140,13 +145,16 @@ def test_stopped_resumed_and_finished(root: Path) -> None:
     assert "CIFAR-10: " in output
     assert "\x1b" not in output
     assert "Loading torch and the images" in terminal
+    assert "Averaging weights" in terminal
     assert "left" not in terminal.rpartition("\x1b[2K")[2]  # the bar is gone
 
     folder = root / "assignments" / "tiny"
-    assert load_file(folder / "tiny.safetensors")["3.weight"].shape == (10, 64)
+    assert load_file(folder / "tiny.safetensors")["4.weight"].shape == (10, 64)
     assert (folder / "tiny.predictions.npz").is_file()
     assert (folder / "training.png").is_file()
-    assert "A tiny network" in (folder / "MODEL_CARD.md").read_text()
+    card = (folder / "MODEL_CARD.md").read_text()
+    assert "A tiny network" in card
+    assert "the mean of those in which stages 2, 3 ended" in card
     assert not (root / "tmp" / "training" / "tiny").exists()
 
 
