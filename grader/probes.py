@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -172,13 +171,13 @@ def interrupted_loader(inputs: torch.Tensor, labels: torch.Tensor, batch_size: i
 
 
 def criterion(name: str, **options: Any) -> Callable[..., torch.Tensor]:
-    """A loss of torch.nn, by its name; or a plain function, no nn.Module, by its name in torch.nn.functional.
+    """A loss of torch.nn, by its name and with ``options``; or a plain function, by its name in torch.nn.functional.
 
     >>> criterion("L1Loss")(torch.zeros(2), torch.ones(2)), criterion("l1_loss")(torch.zeros(2), torch.ones(2))
     (tensor(1.), tensor(1.))
     """
     made: Callable[..., torch.Tensor]
-    made = getattr(nn, name)(**options) if hasattr(nn, name) else partial(getattr(nn.functional, name), **options)
+    made = getattr(nn, name)(**options) if hasattr(nn, name) else getattr(nn.functional, name)
     return made
 
 
