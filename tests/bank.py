@@ -40,10 +40,11 @@ def grade_all(name: str, files: list[Path]) -> dict[Path, Result]:
     """
     solution = ROOT / "solutions" / name / f"{name}.py"
     mistakes = [file for file in files if file.parent.name == "mistakes"]
+    only = {file: catchers(file) for file in mistakes}  # a wrong header is said before anything is graded
     others = [solution, *(file for file in files if file != solution and file not in mistakes)]
     with pool(name) as judges:
         found = {file: judges.submit(_grade, file) for file in others}
-        found |= {file: judges.submit(_grade, file, catchers(file)) for file in mistakes}
+        found |= {file: judges.submit(_grade, file, checks) for file, checks in only.items()}
         return {file: found[file].result() for file in files}
 
 

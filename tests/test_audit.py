@@ -20,6 +20,7 @@ from grader.audit.report import Audit
 from grader.audit.run import Case, Verdict, cases, examine
 from grader.audit.warm import Warm
 
+ROOT = Path(__file__).resolve().parent.parent
 INTERFACE = """
 def observe(module):
     for number in (0, 1, 7, 1.5):
@@ -122,6 +123,12 @@ def test_a_mistake_without_a_known_topic_is_said(root: Path) -> None:
     path.write_text(MISTAKE.replace("Caught by: double", "Caught by: nobody"))
     with pytest.raises(AssignmentError, match=r"adds.py: its header needs one line .Caught by: .*with one of double"):
         bank.catchers(path)
+
+
+@pytest.mark.parametrize("name", assignment.names(ROOT))
+def test_each_mistake_of_the_shipped_banks_names_a_topic(name: str) -> None:
+    for path in bank.files(assignment.load(name, ROOT), "mistakes"):
+        assert bank.catchers(path), path.name
 
 
 def test_verdicts_that_are_false(root: Path) -> None:

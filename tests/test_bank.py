@@ -13,16 +13,22 @@ from grader.audit.bank import catchers, topics
 from grader.result import FAILURES, Result
 
 ASSIGNMENTS = tuple(assignment.names(ROOT))
-_graded: dict[str, dict[Path, Result]] = {}
+_graded: dict[str, dict[Path, Result] | Exception] = {}
 
 
 def graded(name: str) -> dict[Path, Result]:
-    """All of an assignment's bank, its solution and its stub, graded once."""
+    """All of an assignment's bank, its solution and its stub, graded once; an error of that is raised by each test."""
     if name not in _graded:
         files = [*submissions(name, "mistakes"), *submissions(name, "variants")]
         own = [folder / name / f"{name}.py" for folder in (ROOT / "solutions", ROOT / "assignments")]
-        _graded[name] = grade_all(name, [*own, *files])
-    return _graded[name]
+        try:
+            _graded[name] = grade_all(name, [*own, *files])
+        except Exception as error:  # else each further test would grade for minutes, up to the same error
+            _graded[name] = error
+    found = _graded[name]
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 def lost(result: Result) -> str:
@@ -81,7 +87,7 @@ def test_mistake_is_rejected(file: Path) -> None:
 
 @pytest.mark.parametrize("name", ASSIGNMENTS)
 def test_what_mistakes_name_is_there(name: str) -> None:
-    """All of them, graded here or not."""
+    """The checks of each topic exist, and each check is of some topic; that headers name topics: test_audit.py."""
     checks = [test.extra_data.check for test in graded(name)[ROOT / "solutions" / name / f"{name}.py"].tests]
     mistakes = ROOT / "solutions" / name / "mistakes"
     for file in mistakes.glob("*.py"):

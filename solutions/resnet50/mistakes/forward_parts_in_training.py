@@ -1,6 +1,6 @@
 """In train mode forward runs eight images at a time, to save memory: batch norm sees each part by itself.
 
-Caught by: resnet50_function
+Caught by: whole
 """
 
 import torch
