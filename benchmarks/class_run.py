@@ -11,9 +11,9 @@ nbgrader   `nbgrader autograde` with the checks in the grade cells; and with the
            by itself, too: that is what these are compared with)
 otter      `otter run` with the checks as its test files (the same sample)
 
-Floor and grader take turns, piece by piece (--piece), so that both meet the same machine. What is measured is noted;
-after --minutes no piece is begun, and the same command goes on. Getting ready (imports, templates, the solution graded
-once by each process) is not in the seconds but beside them, on both sides.
+Floor and grader take turns, piece by piece (--piece), so that both meet the same machine; so do grader and each peer on
+the sample. The pieces measured are noted; after --minutes none is begun, and the same command goes on. Getting ready
+(imports, templates, the solution graded once by each process) is not in the seconds but beside them, on both sides.
 
 Memory is the largest sum, over a command's processes, of their share of it (PSS), looked at every ten seconds.
 --flat adds the cost per submission of 10, 100 and 1,000 cheap submissions. --peers-sample adds nbgrader and otter:
@@ -193,13 +193,14 @@ def main() -> None:
         if sample:
             from parts.peers import nbgrader, otter  # not before: torch comes with it, which is no part of the floor
 
-            same = ours(again(sample, scratch / "same", cores), scratch / "out_same", AGAIN * len(sample), cores, data)
-            same.what += ", the sample"
-            print(_row(same, least), flush=True)
-            for peer in (partial(nbgrader, plain=False), partial(nbgrader, plain=True), otter):
+            before = _sample(scratch, 0, sample, cores, data, least)
+            for turn, peer in enumerate((partial(nbgrader, plain=False), partial(nbgrader, plain=True), otter), 1):
                 cost = peer(scratch, sample, data)
-                per = cost.seconds / cost.count / (same.seconds / same.count)
-                print(f"{_row(cost, least)} {per:7.2f} x grader on the sample", flush=True)
+                after = _sample(scratch, turn, sample, cores, data, least)
+                both = sum_of([before, after])
+                per = cost.seconds / cost.count / (both.seconds / both.count)
+                print(f"{_row(cost, least)} {per:7.2f} x grader on the sample, just before and after", flush=True)
+                before = after
         if options.flat:
             for cost in flat(scratch):
                 print(_row(cost, least), flush=True)
@@ -209,6 +210,15 @@ def main() -> None:
         "\nA hanging submission costs its limit in each check, on both sides; one that crashes would end the floor, "
         "and is graded by grader alone."
     )
+
+
+def _sample(scratch: Path, turn: int, sample: list[Path], cores: int, data: str, least: Cost) -> Cost:
+    """The sample graded by us, the ``turn``-th time, so that each peer meets the machine that we meet; printed."""
+    folder = again(sample, scratch / f"sample{turn}", cores)
+    cost = ours(folder, scratch / f"out_sample{turn}", AGAIN * len(sample), cores, data)
+    cost.what += ", the sample"
+    print(_row(cost, least), flush=True)
+    return cost
 
 
 def _pieces(files: list[Path], options: argparse.Namespace, data: str, cores: int, scratch: Path) -> list[Cost]:
