@@ -87,7 +87,7 @@ def test_mistake_is_rejected(file: Path) -> None:
 
 @pytest.mark.parametrize("name", ASSIGNMENTS)
 def test_what_mistakes_name_is_there(name: str) -> None:
-    """The checks of each topic exist, and each check is of some topic; that headers name topics: test_audit.py."""
+    """Each names checks that exist, and not all; each check but accuracy is of some topic. Headers: test_audit.py."""
     checks = [test.extra_data.check for test in graded(name)[ROOT / "solutions" / name / f"{name}.py"].tests]
     mistakes = ROOT / "solutions" / name / "mistakes"
     for file in mistakes.glob("*.py"):
