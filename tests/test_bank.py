@@ -13,21 +13,22 @@ from grader.audit.bank import catchers, topics
 from grader.result import FAILURES, Result
 
 ASSIGNMENTS = tuple(assignment.names(ROOT))
-_graded: dict[str, dict[Path, Result] | Exception] = {}
+_graded: dict[str, dict[Path, Result] | str] = {}
 
 
 def graded(name: str) -> dict[Path, Result]:
-    """All of an assignment's bank, its solution and its stub, graded once; an error of that is raised by each test."""
+    """All of an assignment's bank, its solution and its stub, graded once; where that fails, so does each test."""
     if name not in _graded:
         files = [*submissions(name, "mistakes"), *submissions(name, "variants")]
         own = [folder / name / f"{name}.py" for folder in (ROOT / "solutions", ROOT / "assignments")]
         try:
             _graded[name] = grade_all(name, [*own, *files])
         except Exception as error:  # else each further test would grade for minutes, up to the same error
-            _graded[name] = error
+            _graded[name] = f"the bank of {name} was not graded: {error!r}"
+            raise
     found = _graded[name]
-    if isinstance(found, Exception):
-        raise found
+    if isinstance(found, str):
+        pytest.fail(found, pytrace=False)
     return found
 
 
